@@ -1,0 +1,13 @@
+"""Online scoring: one DAG for every use case, `<use case>.online_scoring`, every day.
+
+    ingest ─► prepare ─► combine ─► serve ─► postprocess
+    └──── one for each source ┘       └─ the champion of offline training
+
+The same Handlers and Models as offline, so the two cannot drift apart; the same chain answers over REST.
+"""
+
+from ml_pipeline.config import names
+from ml_pipeline_airflow.builder import build_dag
+
+for use_case in names():
+    globals()[f"{use_case}_online_scoring"] = build_dag(use_case, "online")

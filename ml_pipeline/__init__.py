@@ -1,0 +1,1 @@
+"""Nightly training and daily scoring as chains of stateless models behind Airflow."""

@@ -1,0 +1,1 @@
+"""The only room that touches storage: objects, datasets, parameters, versions, the promotion log."""

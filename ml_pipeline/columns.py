@@ -1,0 +1,106 @@
+"""Columns: the one shape of data that models and preparation functions see.
+
+A batch is a mapping of name to column, all of one length. A column is
+
+- a float64 array, NaN where a number is missing;
+- a datetime64[us] array in UTC, NaT where a moment is missing;
+- a `Category`: int32 codes into a vocabulary of strings, -1 where a value is missing;
+- a two-dimensional float64 array of shape (rows, width): a *block*, several numbers that belong together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+Array: TypeAlias = npt.NDArray[np.generic]
+Floats: TypeAlias = npt.NDArray[np.float64]
+Times: TypeAlias = npt.NDArray[np.datetime64]
+Kind: TypeAlias = Literal["number", "time", "category", "block"]
+
+MISSING = -1
+"""The code of a missing value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Category:
+    """Strings as codes (int32, `MISSING` for none) into `vocabulary`, distinct strings in any order."""
+
+    codes: npt.NDArray[np.int32]
+    vocabulary: tuple[str, ...]
+
+    @classmethod
+    def of(cls, values: Sequence[str | None]) -> Category:
+        """Encode plain strings, in order of first appearance.
+
+        >>> Category.of(["b", None, "a", "b"])
+        Category(codes=array([ 0, -1,  1,  0], dtype=int32), vocabulary=('b', 'a'))
+        """
+        seen: dict[str, int] = {}
+        codes = [MISSING if v is None else seen.setdefault(v, len(seen)) for v in values]
+        return cls(np.array(codes, np.int32), tuple(seen))
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, rows: object) -> Category:
+        return Category(self.codes[rows], self.vocabulary)  # type: ignore[index]
+
+    def values(self) -> list[str | None]:
+        """The plain strings."""
+        words = (*self.vocabulary, None)
+        return [words[code] for code in self.codes]
+
+    def map(self, values: npt.ArrayLike, missing: object) -> Array:
+        """Per row the entry of `values` (one per word of the vocabulary), `missing` where there is none."""
+        table = np.append(np.asarray(values), np.asarray([missing]))
+        return table[self.codes]
+
+    def recode(self, vocabulary: Sequence[str], other: int = MISSING) -> Category:
+        """The same values as codes into another vocabulary; words it lacks become `other`."""
+        index = {word: code for code, word in enumerate(vocabulary)}
+        table = [index.get(word, other) for word in self.vocabulary]
+        codes = np.array([*table, MISSING], np.int32)[self.codes]
+        return Category(codes, tuple(vocabulary))
+
+
+Column: TypeAlias = Array | Category
+Columns: TypeAlias = Mapping[str, Column]
+
+
+def kind(column: Column) -> Kind:
+    """Which of the four shapes a column has."""
+    if isinstance(column, Category):
+        return "category"
+    if column.ndim == 2:
+        return "block"
+    return "time" if column.dtype.kind == "M" else "number"
+
+
+def count(columns: Columns) -> int:
+    """Rows in a batch."""
+    return len(next(iter(columns.values()))) if columns else 0
+
+
+def take(columns: Columns, rows: object) -> dict[str, Column]:
+    """The rows that a mask, a slice or an index array names."""
+    return {name: column[rows] for name, column in columns.items()}  # type: ignore[index]
+
+
+def concat(batches: Sequence[Columns]) -> dict[str, Column]:
+    """Batches of the same columns under one another."""
+    if len(batches) == 1:
+        return dict(batches[0])
+    return {name: _stack([batch[name] for batch in batches]) for name in (batches[0] if batches else ())}
+
+
+def _stack(parts: Sequence[Column]) -> Column:
+    categories = [part for part in parts if isinstance(part, Category)]
+    if not categories:
+        return np.concatenate([np.asarray(part) for part in parts])
+    words = tuple(dict.fromkeys(word for part in categories for word in part.vocabulary))
+    return Category(np.concatenate([part.recode(words).codes for part in categories]), words)

@@ -1,0 +1,76 @@
+"""The stage contract: what goes into a stage and what it leaves, the same at every door.
+
+A container gets one `StageRequest` as JSON. For every stage it names it leaves one `StageResult` as JSON in object
+storage, at `runs/<run id>/<stage>/result.json`. The two are also the body and answer of REST and the `--json` of
+the command line.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Literal
+
+import msgspec
+
+Mode = Literal["offline", "online"]
+Status = Literal["done", "reused", "skipped"]
+
+
+class Artifact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Something a stage read or wrote: its name in the graph, where it is and what its content hashes to."""
+
+    name: str
+    uri: str
+    key: str
+    digest: str
+    rows: int = 0
+    bytes: int = 0
+
+
+class StageRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One order to run stages of a use case as of a moment.
+
+    `stages` are step names as the graph shows them (`train`, `prepare.weather`), run in this order in one process.
+    `parameters` override keys of pipeline.yaml, dotted (`{"split.test": "122d"}`). `images` says what each
+    container image of the use case holds; it is empty where stages run without containers.
+    """
+
+    use_case: str
+    mode: Mode
+    stages: tuple[str, ...]
+    run_id: str
+    as_of: dt.datetime
+    store: str
+    parameters: dict[str, Any] = {}
+    force: bool = False
+    attempt: str = "1"
+    images: dict[str, str] = {}
+
+
+class StageResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What one stage did. `status` is `reused` where the same work was stored already."""
+
+    use_case: str
+    mode: Mode
+    stage: str
+    run_id: str
+    as_of: dt.datetime
+    attempt: str
+    status: Status
+    system_version: str
+    reads: tuple[Artifact, ...] = ()
+    artifacts: tuple[Artifact, ...] = ()
+    rows_in: int = 0
+    rows_out: int = 0
+    quarantined: dict[str, int] = {}
+    seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    metrics: dict[str, Any] = {}
+    verdict: dict[str, Any] | None = None
+    model_version: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def run_key(run_id: str, stage: str) -> str:
+    """Where in the use case's folder the result of a stage lies."""
+    return f"runs/{run_id}/{stage}/result.json"

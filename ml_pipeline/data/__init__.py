@@ -1,0 +1,1 @@
+"""Records between storage and models: sources, Parquet parts, joins, splits."""

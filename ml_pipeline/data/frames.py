@@ -1,0 +1,42 @@
+"""Columns to a pandas frame and back, for preparation functions that ask for one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ml_pipeline.columns import Category, Column, Columns
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def to_frame(columns: Columns) -> pd.DataFrame:
+    """A frame with categories as categorical columns."""
+    import pandas as pd
+
+    return pd.DataFrame({name: _series(column) for name, column in columns.items()})
+
+
+def from_frame(frame: pd.DataFrame) -> dict[str, Column]:
+    """Columns of a frame: strings and categoricals become categories, all else numbers or moments."""
+    return {str(name): _column(frame[name]) for name in frame.columns}
+
+
+def _series(column: Column) -> object:
+    import pandas as pd
+
+    return pd.Categorical.from_codes(column.codes, list(column.vocabulary)) if isinstance(column, Category) else column
+
+
+def _column(series: pd.Series) -> Column:
+    import pandas as pd
+
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        return Category(series.cat.codes.to_numpy(np.int32), tuple(map(str, series.cat.categories)))
+    if series.dtype.kind == "M":
+        return series.to_numpy("datetime64[us]")
+    if series.dtype.kind in "biuf":
+        return series.to_numpy(np.float64)
+    return Category.of([None if pd.isna(value) else str(value) for value in series])

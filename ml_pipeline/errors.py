@@ -1,0 +1,120 @@
+"""Every error a user can meet, in one tree.
+
+PipelineError
+├── UsageError            a command or request that cannot be carried out as asked
+│   └── ConfigError       pipeline.yaml says something it must not; names the line
+├── ChainError            a link of a chain lacks what it needs; names the link
+├── DataError             the records are not what they were said to be
+│   ├── SchemaError       a column is missing or has another type
+│   └── QuarantineError   more records were set aside than the use case allows
+├── FitError              the data cannot determine the parameters
+├── StoreError            object storage did not do what was asked
+│   ├── StoreAccessError  credentials are missing, wrong or not enough
+│   ├── StoreFullError    there is no room left
+│   ├── NotFoundError     the object, dataset or bucket is not there
+│   └── IntegrityError    the bytes are not those that were written
+├── StageError            a stage ended without the result it owes
+├── NothingToDo           not a failure: there is no work for this run
+└── Terminated            the process was told to stop
+
+An error says what was wrong, what was given, what was expected and what to do.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+class PipelineError(Exception):
+    """Base of the tree; `exit_code` and `http_status` are what each door answers with."""
+
+    exit_code = 70
+    http_status = 500
+
+    def __init__(self, what: str, *, given: object = "", expected: object = "", do: str = "") -> None:
+        super().__init__(what)
+        self.what, self.given, self.expected, self.do = what, str(given), str(expected), do
+
+    def __str__(self) -> str:
+        given = f" Given: {self.given}." if self.given else ""
+        expected = f" Expected: {self.expected}." if self.expected else ""
+        return f"{self.what.rstrip('.')}.{given}{expected}" + (f" To do: {self.do}" if self.do else "")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The JSON form, the same at every door."""
+        return {
+            "error": type(self).__name__,
+            "what": self.what,
+            "given": self.given,
+            "expected": self.expected,
+            "do": self.do,
+            "exit_code": self.exit_code,
+        }
+
+
+class UsageError(PipelineError):
+    exit_code = 2
+    http_status = 422
+
+
+class ConfigError(UsageError):
+    pass
+
+
+class ChainError(PipelineError):
+    exit_code = 3
+    http_status = 422
+
+
+class DataError(PipelineError):
+    exit_code = 65
+    http_status = 422
+
+
+class SchemaError(DataError):
+    pass
+
+
+class QuarantineError(DataError):
+    pass
+
+
+class FitError(DataError):
+    pass
+
+
+class StoreError(PipelineError):
+    exit_code = 69
+    http_status = 503
+
+
+class StoreAccessError(StoreError):
+    exit_code = 77
+
+
+class StoreFullError(StoreError):
+    exit_code = 74
+
+
+class NotFoundError(StoreError):
+    exit_code = 66
+    http_status = 404
+
+
+class IntegrityError(StoreError):
+    exit_code = 76
+    http_status = 500
+
+
+class StageError(PipelineError):
+    pass
+
+
+class NothingToDo(PipelineError):
+    exit_code = 99
+    http_status = 200
+
+
+class Terminated(PipelineError):
+    exit_code = 143
+    http_status = 503

@@ -1,0 +1,237 @@
+"""The one table of stages, and the graph that follows from it for a use case.
+
+DAG edges, storage names, commands and routes all derive from `STAGES`. A per-source stage becomes one *step* for each
+source (`prepare.weather`), any other stage is one step; a step depends on the steps that write what it reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from ml_pipeline.config import UseCaseConfig
+from ml_pipeline.contract import Mode
+from ml_pipeline.errors import UsageError
+
+IMAGES = ("serve", "train", "data")
+"""Container images from the leanest to the richest; each can run the stages of those before it."""
+
+
+class Flow(NamedTuple):
+    """What a stage reads and writes, by name."""
+
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+
+class Stage(NamedTuple):
+    """A row of the table. `handler` is `module:class` below `ml_pipeline.handlers`; `image` can run it."""
+
+    name: str
+    does: str
+    handler: str
+    image: str
+    offline: Flow | None
+    online: Flow | None
+    per_source: bool = False
+    network: bool = False
+
+    def flow(self, mode: Mode) -> Flow | None:
+        """What it reads and writes in a mode; none where the mode does not have it."""
+        return self.offline if mode == "offline" else self.online
+
+
+STAGES = (
+    Stage(
+        "ingest",
+        "Store what a source has new up to the as-of moment, unchanged.",
+        "ingest:IngestHandler",
+        "data",
+        offline=Flow((), ("raw",)),
+        online=Flow((), ("raw", "new")),
+        per_source=True,
+        network=True,
+    ),
+    Stage(
+        "prepare",
+        "Clean, format and enrich the records of a source; set bad ones aside.",
+        "prepare:PrepareHandler",
+        "data",
+        offline=Flow(("raw",), ("prepared",)),
+        online=Flow(("raw", "new"), ("prepared",)),
+        per_source=True,
+    ),
+    Stage(
+        "combine",
+        "Join the other sources to the driving one, each as known at the moment of prediction.",
+        "combine:CombineHandler",
+        "data",
+        offline=Flow(("prepared",), ("combined",)),
+        online=Flow(("prepared",), ("combined",)),
+    ),
+    Stage(
+        "split",
+        "Part the combined rows into train, validation and test.",
+        "split:SplitHandler",
+        "data",
+        offline=Flow(("combined",), ("train", "validation", "test")),
+        online=None,
+    ),
+    Stage(
+        "train",
+        "Fit the model on train, choose its settings on validation.",
+        "train:TrainHandler",
+        "train",
+        offline=Flow(("train", "validation"), ("model",)),
+        online=None,
+    ),
+    Stage(
+        "evaluate",
+        "Measure candidate and champion on the test rows and reach a verdict.",
+        "evaluate:EvaluateHandler",
+        "train",
+        offline=Flow(("model", "test"), ("verdict",)),
+        online=None,
+    ),
+    Stage(
+        "promote",
+        "Make the candidate champion if the verdict allows it.",
+        "promote:PromoteHandler",
+        "train",
+        offline=Flow(("model", "verdict"), ("promotion",)),
+        online=None,
+    ),
+    Stage(
+        "serve",
+        "Predict with the champion.",
+        "serve:ServeHandler",
+        "serve",
+        offline=None,
+        online=Flow(("combined",), ("predictions",)),
+    ),
+    Stage(
+        "postprocess",
+        "Turn predictions into the table that people use.",
+        "postprocess:PostprocessHandler",
+        "serve",
+        offline=None,
+        online=Flow(("predictions", "combined"), ("scored",)),
+    ),
+)
+
+
+class Step(NamedTuple):
+    """One node of a use case's graph: a stage, for one source where the stage is per source."""
+
+    stage: Stage
+    source: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+
+    @property
+    def name(self) -> str:
+        """As in `--stages`, in task ids and in storage."""
+        return f"{self.stage.name}.{self.source}" if self.source else self.stage.name
+
+
+class Task(NamedTuple):
+    """Steps that run in one container: a service of pipeline.yaml, or a step on its own."""
+
+    name: str
+    steps: tuple[Step, ...]
+    needs: tuple[str, ...]
+
+    @property
+    def image(self) -> str:
+        """The leanest image that can run all its steps."""
+        return max((step.stage.image for step in self.steps), key=IMAGES.index)
+
+
+def steps(config: UseCaseConfig, mode: Mode) -> tuple[Step, ...]:
+    """Every step of a mode, each after those it depends on."""
+    return tuple(
+        step
+        for stage in STAGES
+        if (flow := stage.flow(mode))
+        for step in (_per_source(config, stage, flow) if stage.per_source else [_whole(config, stage, flow)])
+    )
+
+
+def needs(step: Step, all_steps: Iterable[Step]) -> tuple[Step, ...]:
+    """The steps that write what this one reads."""
+    return tuple(other for other in all_steps if set(other.writes) & set(step.reads))
+
+
+def tasks(config: UseCaseConfig, mode: Mode) -> tuple[Task, ...]:
+    """The steps of a mode grouped into services as pipeline.yaml says; the rest each on its own.
+
+    Raises:
+        UsageError: a group needs another group that needs it.
+    """
+    service_of = {stage: name for name, members in config.services.of(mode).items() for stage in members}
+    all_steps = steps(config, mode)
+    group = {step.name: service_of.get(step.stage.name, step.name) for step in all_steps}
+    members: dict[str, list[Step]] = {}
+    for step in all_steps:
+        members.setdefault(group[step.name], []).append(step)
+    made = tuple(Task(name, tuple(own), _upstream(name, own, all_steps, group)) for name, own in members.items())
+    _refuse_cycles(made)
+    return made
+
+
+def select(config: UseCaseConfig, mode: Mode, names: Iterable[str]) -> tuple[Step, ...]:
+    """The steps that names of stages or steps mean, in running order.
+
+    Raises:
+        UsageError: a name means nothing in this mode.
+    """
+    wanted, all_steps = set(names), steps(config, mode)
+    known = {step.name for step in all_steps} | {step.stage.name for step in all_steps}
+    if unknown := sorted(wanted - known):
+        raise UsageError(
+            f"{mode} has no stage {unknown[0]!r} in the use case {config.name}",
+            given=", ".join(sorted(wanted)),
+            expected="some of " + ", ".join(step.name for step in all_steps),
+            do=f"draw them with `ml-pipeline graph {config.name}`",
+        )
+    return tuple(step for step in all_steps if not wanted or {step.name, step.stage.name} & wanted)
+
+
+def _per_source(config: UseCaseConfig, stage: Stage, flow: Flow) -> list[Step]:
+    return [
+        Step(stage, name, _named(config, name, flow.reads), _named(config, name, flow.writes))
+        for name, source in config.sources.items()
+        if stage.name != "ingest" or not source.derived
+    ]
+
+
+def _named(config: UseCaseConfig, source: str, artifacts: tuple[str, ...]) -> tuple[str, ...]:
+    """`new` records exist for the driving source alone; a derived source reads what its origin has."""
+    own = config.sources[source]
+    kinds = [kind for kind in artifacts if kind != "new" or own.drives]
+    if own.derived and "raw" in kinds:
+        return (f"raw.{own.derived}", f"prepared.{own.derived}")
+    return tuple(f"{kind}.{source}" for kind in kinds)
+
+
+def _whole(config: UseCaseConfig, stage: Stage, flow: Flow) -> Step:
+    per_source = {name for other in STAGES if other.per_source for name in (other.offline or other.online or flow).writes}
+    reads = [[f"{name}.{source}" for source in config.sources] if name in per_source else [name] for name in flow.reads]
+    return Step(stage, "", tuple(name for names in reads for name in names), flow.writes)
+
+
+def _upstream(name: str, own: list[Step], all_steps: tuple[Step, ...], group: dict[str, str]) -> tuple[str, ...]:
+    found = {group[other.name]: None for step in own for other in needs(step, all_steps)}
+    return tuple(other for other in found if other != name)
+
+
+def _refuse_cycles(made: tuple[Task, ...]) -> None:
+    done: set[str] = set()
+    for _ in made:
+        done |= {task.name for task in made if set(task.needs) <= done}
+    if stuck := [task.name for task in made if task.name not in done]:
+        raise UsageError(
+            "the services of pipeline.yaml wait for one another",
+            given=", ".join(stuck),
+            do="group only stages that follow one another directly",
+        )

@@ -1,0 +1,188 @@
+"""The two templates everything is made of: a Model computes, a Handler moves data.
+
+A model is stateless: its methods are class methods, and all it has learnt is in the `parameters` it is given.
+An *instance* of a model is no more than a place in a chain: the class together with the parameters to start from,
+so `Spline("hour", knots=8)` holds the plain mapping `{"columns": ["hour"], "knots": 8, …}` and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from ml_pipeline.columns import Columns, Floats, Kind
+from ml_pipeline.errors import ChainError
+
+if TYPE_CHECKING:
+    from ml_pipeline.handlers.stage_run import StageRun
+
+Parameters: TypeAlias = Mapping[str, Any]
+"""What a model starts from and learns: plain values and arrays that go to the YAML and back unchanged."""
+NO_PARAMETERS: Parameters = MappingProxyType({})
+"""What a model that learns nothing is served with."""
+Statistics: TypeAlias = Any
+"""A sum over rows: numbers, arrays, and mappings or tuples of them."""
+Total: TypeAlias = Callable[[type["BaseModel"], Parameters, Any, Any], Statistics]
+"""Sums `model.accumulate` over all data; an engine gives one that walks batches on many cores."""
+
+
+def at_once(model: type[BaseModel], parameters: Parameters, x: Columns, y: Floats) -> Statistics:
+    """The `Total` for data that is one batch in memory."""
+    return model.accumulate(parameters, x, y)
+
+
+class BaseModel:
+    """Stateless arithmetic: `fit(parameters, x, y) -> parameters` and `transform(x, parameters) -> y`.
+
+    A model that learns nothing overrides `transform` alone and is served without parameters. A model that learns
+    gives `accumulate` (a sum over rows), `update` (what follows from the sum) and `fitted`; `fit` is built on them
+    here, once, so whatever can be summed in parts can be trained in batches, on many cores or machines.
+    """
+
+    learns: ClassVar[bool] = False
+    accepts: ClassVar[tuple[Kind, ...]] = ("number",)
+    """Kinds of column it works on, the usual one first."""
+
+    def __init__(self, *columns: str, **options: Any) -> None:
+        self.parameters: Parameters = self.start(*columns, **options)
+
+    @classmethod
+    def start(cls, *columns: str) -> Parameters:
+        """The parameters before any fitting; `columns` are the names it works on, none for all it is given."""
+        return {"columns": list(columns)}
+
+    @classmethod
+    def outputs(cls, parameters: Parameters, kinds: Mapping[str, Kind]) -> dict[str, Kind]:
+        """What the columns are after `transform`, given what they are before.
+
+        Raises:
+            ChainError: a column is missing or of a kind this model cannot work on.
+        """
+        require(cls.__name__, parameters.get("columns", ()), kinds, *cls.accepts)
+        return dict(kinds)
+
+    @classmethod
+    def transform(cls, x: Columns, parameters: Parameters = NO_PARAMETERS) -> Any:
+        """Columns in, columns (or predictions, one per row) out. Row i of the answer depends on row i alone."""
+        raise NotImplementedError
+
+    @classmethod
+    def fitted(cls, parameters: Parameters) -> bool:
+        """Whether nothing is left to learn."""
+        return not cls.learns
+
+    @classmethod
+    def accumulate(cls, parameters: Parameters, x: Columns, y: Floats) -> Statistics:
+        """The sums over these rows that `update` needs."""
+        raise NotImplementedError
+
+    @classmethod
+    def merge(cls, a: Statistics, b: Statistics) -> Statistics:
+        """The statistics of two sets of rows together: entry by entry, a sum."""
+        if a is None or b is None:
+            return b if a is None else a
+        if isinstance(a, Mapping):
+            return {key: cls.merge(a.get(key), b.get(key)) for key in {**a, **b}}
+        if isinstance(a, tuple):
+            return tuple(map(cls.merge, a, b))
+        return a + b
+
+    @classmethod
+    def update(cls, parameters: Parameters, statistics: Statistics) -> Parameters:
+        """New parameters from the statistics of all rows."""
+        raise NotImplementedError
+
+    @classmethod
+    def loss(cls, y: Floats, prediction: Floats) -> Floats:
+        """Loss of each row, shape (rows,); what `fit` makes small in the mean."""
+        raise NotImplementedError
+
+    @classmethod
+    def fit(cls, parameters: Parameters, x: Any, y: Any, total: Total = at_once) -> Parameters:
+        """Accumulate over all data and update, until nothing is left to learn.
+
+        Args:
+            parameters: Where to start: `cls(...).parameters`, or parameters fitted before.
+            x: Columns of one batch, or whatever `total` knows how to walk.
+            y: Labels, shape (rows,), float64.
+            total: Sums `accumulate` over `x` and `y`.
+        """
+        while not cls.fitted(parameters):
+            parameters = cls.update(parameters, total(cls, parameters, x, y))
+        return parameters
+
+    @classmethod
+    def variants(cls, parameters: Parameters) -> Sequence[Parameters]:
+        """Settings among which validation data chooses, as partial parameters; none when there is no choice."""
+        return ()
+
+    @classmethod
+    def vary(cls, parameters: Parameters, variant: Parameters) -> Parameters:
+        """`parameters` with one of its `variants` set, to be fitted (again), warm where they were fitted before."""
+        return {**parameters, **variant}
+
+
+def require(link: str, columns: Sequence[str], kinds: Mapping[str, Kind], *allowed: Kind) -> None:
+    """Check that a link of a chain finds its columns, each of an allowed kind (any, if none is named)."""
+    for column in columns:
+        if column not in kinds:
+            raise ChainError(
+                f"{link} needs the column {column!r}, which nothing before it gives",
+                given=", ".join(kinds) or "no columns",
+                do=f"add a link that makes {column!r} before it, or correct the name",
+            )
+        if allowed and kinds[column] not in allowed:
+            raise ChainError(
+                f"{link} cannot work on the column {column!r}",
+                given=f"a {kinds[column]} column",
+                expected=" or ".join(allowed),
+                do="convert the column in the preparation, or name another one",
+            )
+
+
+class BaseHandler:
+    """Moves data around one model: load, compute, store. Never computes itself.
+
+    `serve` transforms with parameters that are stored (or none), `train` learns them. Both are a fixed sequence of
+    the steps below; a component overrides steps, not the sequence.
+    """
+
+    @classmethod
+    def train(cls, model: type[BaseModel], run: StageRun) -> None:
+        """Fit `model` on what `load_data` gives, starting from `load_params`, and store the parameters."""
+        data = cls.load_data(run)
+        start = cls.load_params(model, run)
+        cls.store_output(run, cls.fit(model, start, data, run))
+
+    @classmethod
+    def serve(cls, model: type[BaseModel], run: StageRun) -> None:
+        """Transform what `load_data` gives with the parameters from `load_params` and store the outcome."""
+        data = cls.load_data(run)
+        parameters = cls.load_params(model, run)
+        cls.store_output(run, cls.apply(model, parameters, data, run))
+
+    @classmethod
+    def load_data(cls, run: StageRun) -> Any:
+        """The stage's input, from the artifact room."""
+        raise NotImplementedError
+
+    @classmethod
+    def load_params(cls, model: type[BaseModel], run: StageRun) -> Any:
+        """The model's parameters; none for a model that learns nothing."""
+        return NO_PARAMETERS
+
+    @classmethod
+    def fit(cls, model: type[BaseModel], start: Any, data: Any, run: StageRun) -> Any:
+        """Ask the engine to fit the model over the data."""
+        raise NotImplementedError
+
+    @classmethod
+    def apply(cls, model: type[BaseModel], parameters: Any, data: Any, run: StageRun) -> Any:
+        """Ask the engine to transform every batch; an iterator, so nothing is held that need not be."""
+        return run.engine.map(lambda batch: model.transform(batch, parameters), data)
+
+    @classmethod
+    def store_output(cls, run: StageRun, output: Any) -> None:
+        """Hand the outcome to the artifact room."""
+        raise NotImplementedError

@@ -1,0 +1,1 @@
+"""All that knows Airflow and Docker: operators that run stages, and the builder that turns stages into DAGs."""

@@ -1,0 +1,103 @@
+"""What running a stage takes wherever it runs: the order before, the watch meanwhile, the result after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from airflow.sdk import BaseOperator
+from airflow.sdk.exceptions import AirflowException
+
+from ml_pipeline_airflow import outcome, request
+from ml_pipeline_airflow.execution import Execution, watch
+from ml_pipeline_airflow.transcript import Transcript
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from ml_pipeline.config import UseCaseConfig
+    from ml_pipeline.contract import Mode, StageRequest
+
+
+class Order(NamedTuple):
+    """A request, the configuration it works with (its parameters applied) and the task instance it is for."""
+
+    request: StageRequest
+    config: UseCaseConfig
+    context: Context
+
+
+class StageTask(BaseOperator):
+    """An Airflow task that runs steps of a use case; subclasses say where.
+
+    Args:
+        use_case: name of the use case.
+        mode: `offline` or `online`.
+        stages: names of the steps, in running order.
+    """
+
+    template_fields: Sequence[str] = ("as_of", "airflow_run")
+    ui_color = "#e8f1f8"
+
+    def __init__(self, *, use_case: str, mode: Mode, stages: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.use_case, self.mode, self.stages = use_case, mode, tuple(stages)
+        self.as_of = request.AS_OF
+        self.airflow_run = "{{ run_id }}"
+        self.killed = False
+
+    def start(self, order: Order) -> AbstractContextManager[Execution]:
+        """Start the steps; leaving the context ends and removes whatever was started."""
+        raise NotImplementedError
+
+    def because(self, execution: Execution, order: Order) -> str:  # noqa: ARG002 - some runners know nothing more
+        """What the runner knows about a bad end that the stage could not say itself."""
+        return ""
+
+    def execute(self, context: Context) -> dict[str, Any]:
+        """Run the steps and return a summary of what they left in the store."""
+        with outcome.in_airflow_terms():
+            order = self.order(context)
+            transcript = Transcript(self.log)
+            with self.start(order) as execution:
+                code = watch(execution, transcript, lambda: self.killed)
+                because = self.because(execution, order) if code else ""
+            self._refuse_killed()
+            outcome.settle(code, transcript, because)
+            return outcome.summary(order.request, outcome.results(order.request))
+
+    def order(self, context: Context) -> Order:
+        """The request of this very try.
+
+        Raises:
+            UsageError: as_of, the parameters or the store are not as they must be.
+        """
+        from ml_pipeline.config import find
+        from ml_pipeline.contract import StageRequest
+
+        params = context["params"]
+        overrides = dict(params.get("parameters") or {})
+        config = find(self.use_case, overrides).config
+        made = StageRequest(
+            use_case=self.use_case,
+            mode=self.mode,
+            stages=self.stages,
+            run_id=request.run_name(self.mode, self.airflow_run),
+            as_of=request.moment(self.as_of, config.timezone),
+            store=request.store_uri(),
+            parameters=overrides,
+            force=request.forced(self.stages, params.get("force") or ()),
+            attempt=request.attempt(context),
+        )
+        self.log.info("%s as of %s, run %s", ", ".join(self.stages), made.as_of.isoformat(), made.run_id)
+        return Order(made, config, context)
+
+    def on_kill(self) -> None:
+        """Only remember: this runs inside a signal handler, and `execute` looks every moment."""
+        self.killed = True
+
+    def _refuse_killed(self) -> None:
+        """A stage may exit 0 when it is told to stop; the task must not turn green for that."""
+        if self.killed:
+            raise AirflowException("The task was killed; its stage was stopped.")
