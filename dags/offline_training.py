@@ -7,8 +7,9 @@ Each box is a container that runs one Handler; what passes between two is data i
 is the table in `ml_pipeline/stages.py`; which boxes share a container is `services` in the use case's pipeline.yaml.
 """
 
-from ml_pipeline.config import names
 from ml_pipeline_airflow.builder import build_dag
+
+from ml_pipeline.config import names
 
 for use_case in names():
     globals()[f"{use_case}_offline_training"] = build_dag(use_case, "offline")

@@ -27,6 +27,17 @@ ENTRY_POINTS = "ml_pipeline.use_cases"
 Name = Annotated[str, msgspec.Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
 
 
+class _Loader(yaml.SafeLoader):
+    """Plain values, and `on`, `off`, `yes` and `no` are words: a join says what it is on."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(true|false)$"), list("tf"))
+
+
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Base of all sections: nothing but the keys below."""
 
@@ -213,8 +224,8 @@ def parse(text: str, name: str, overrides: Mapping[str, Any] | None = None) -> U
         ConfigError: says the line, what stands there and what should.
     """
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-        raw = yaml.safe_load(text)
+        node = yaml.compose(text, Loader=_Loader)
+        raw = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise ConfigError(f"{_place(name, mark)} is not plain YAML: {getattr(error, 'problem', error)}") from error

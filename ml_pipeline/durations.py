@@ -9,11 +9,11 @@ import numpy as np
 from ml_pipeline.errors import ConfigError
 
 _SECONDS = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
-_PATTERN = re.compile(r"([1-9][0-9]{0,8})\s*(s|min|h|d)", re.ASCII)
+_PATTERN = re.compile(r"([0-9]{1,9})\s*(s|min|h|d)", re.ASCII)
 
 
 def duration(text: str) -> np.timedelta64:
-    """A length of time in microseconds, from a whole number above zero and one of the units s, min, h and d.
+    """A length of time in microseconds, from a whole number and one of the units s, min, h and d.
 
     >>> duration("15min")
     np.timedelta64(900000000,'us')
@@ -26,7 +26,7 @@ def duration(text: str) -> np.timedelta64:
         raise ConfigError(
             "A length of time cannot be read",
             given=repr(text),
-            expected="a whole number above zero and a unit: s, min, h or d",
+            expected="a whole number and a unit: s, min, h or d",
             do="write for example 90s, 15min, 2h or 30d",
         )
     return np.timedelta64(int(found[1]) * _SECONDS[found[2]] * 1_000_000, "us")

@@ -36,6 +36,8 @@ class Part(msgspec.Struct, frozen=True):
     rows: int
     bytes: int
     sha256: str
+    elsewhere: str = ""
+    """The key of the same content in an earlier dataset, where it is not stored again."""
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +63,7 @@ class Dataset:
 
     def table(self, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
         """One part, its digest verified."""
-        key = f"{self.key}/{part.name}"
+        key = part.elsewhere or f"{self.key}/{part.name}"
         return parquet.decode(self.store.verified(key, part.sha256), columns, self.store.address(key))
 
     def batches(self, columns: Sequence[str] | None = None) -> list[Callable[[], dict[str, Column]]]:
@@ -99,10 +101,22 @@ class Dataset:
 
 
 class DatasetWriter:
-    """Cuts what it is given into parts with fixed borders, then makes them visible by the manifest."""
+    """Cuts what it is given into parts with fixed borders, then makes them visible by the manifest.
 
-    def __init__(self, store: Store, key: str, name: str, time: str | None = None) -> None:
-        self.store, self.key, self.name, self.time = store, key, name, time
+    Args:
+        store: Where to.
+        key: The dataset's folder.
+        name: The dataset's name in the graph.
+        time: The column whose range the manifest gives.
+        replace: Whether it takes the place of a dataset that is there already.
+        shared: An earlier dataset; its parts are referred to instead of being stored again.
+    """
+
+    def __init__(
+        self, store: Store, key: str, name: str, time: str | None = None, *, replace: bool = False, shared: Dataset | None = None
+    ) -> None:
+        self.store, self.key, self.name, self.time, self.replace = store, key, name, time, replace
+        self.shared = {} if shared is None else {part.sha256: part.elsewhere or f"{shared.key}/{part.name}" for part in shared.manifest.parts}
         self.schema: pa.Schema | None = None
         self.pending: list[pa.Table] = []
         self.pending_rows = 0
@@ -145,7 +159,10 @@ class DatasetWriter:
             time={"column": self.time, "first": self.range[0], "last": self.range[1]} if self.time and self.range else {},
             made_from=dict(made_from),
         )
-        if not self.store.create(f"{self.key}/{MANIFEST}", plain_yaml.dump(msgspec.to_builtins(manifest))):
+        content = plain_yaml.dump(msgspec.to_builtins(manifest))
+        if self.replace:
+            self.store.put(f"{self.key}/{MANIFEST}", content)
+        elif not self.store.create(f"{self.key}/{MANIFEST}", content):
             return open_dataset(self.store, self.key)
         return Dataset(self.store, self.key, manifest)
 
@@ -171,8 +188,9 @@ class DatasetWriter:
         content = parquet.encode(_compact(table))
         sha256 = hashlib.sha256(content).hexdigest()
         name = f"{stem}-{sha256[:12]}.parquet"
-        self.store.put(f"{self.key}/{name}", content)
-        return Part(name, table.num_rows, len(content), sha256)
+        if sha256 not in self.shared:
+            self.store.put(f"{self.key}/{name}", content)
+        return Part(name, table.num_rows, len(content), sha256, self.shared.get(sha256, ""))
 
     def _widen_range(self, table: pa.Table) -> None:
         import pyarrow.compute as pc

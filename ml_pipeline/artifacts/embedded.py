@@ -15,12 +15,15 @@ import struct
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ml_pipeline.artifacts.process import end, running, spawn, write_private
 from ml_pipeline.errors import StoreError, UsageError
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
 
 FOLDER = Path(".ml-pipeline/store")
 BUCKET = "ml-pipeline"
@@ -166,7 +169,10 @@ def _environment(folder: Path) -> dict[str, str]:
 
 
 def _await(folder: Path, endpoint: Endpoint, key: str, secret: str) -> None:
-    """Until a signed request has written an object; the first one makes the bucket."""
+    """Until what an earlier run left is read, and an object is written and read; the first one makes the bucket.
+
+    The gateway answers some moments before it knows where the content of earlier objects is.
+    """
     from obstore.exceptions import BaseError
     from obstore.store import S3Store
 
@@ -179,13 +185,22 @@ def _await(folder: Path, endpoint: Endpoint, key: str, secret: str) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            client.put(".ready", b"", use_multipart=False)
+            _prove(client)
         except BaseError as error:
             if running(folder) is None or time.monotonic() > deadline:
                 _fail(folder, error)
             time.sleep(0.1)
         else:
             return
+
+
+def _prove(client: S3Store) -> None:
+    from obstore.exceptions import NotFoundError
+
+    with suppress(NotFoundError, FileNotFoundError):
+        client.get(".ready").bytes()
+    client.put(".ready", b"written by the embedded object store at its start\n", use_multipart=False)
+    client.get(".ready").bytes()
 
 
 def _fail(folder: Path, error: Exception) -> None:

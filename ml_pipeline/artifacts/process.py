@@ -12,8 +12,6 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-END_SECONDS = 3.0
-
 
 def spawn(folder: Path, command: list[str], environment: Mapping[str, str]) -> int:
     """Start a command that outlives this process; its words go to `log`. `command[0]` is a full path."""
@@ -38,13 +36,13 @@ def running(folder: Path) -> int | None:
     return pid if started and _started(pid) == started else None
 
 
-def end(folder: Path) -> bool:
-    """Ask the folder's process to end and, if it takes too long, make it; False where none was running."""
+def end(folder: Path, patience: float = 3.0) -> bool:
+    """Ask the folder's process to end and, after `patience` seconds, make it; False where none was running."""
     pid = running(folder)
     for sign in (signal.SIGTERM, signal.SIGKILL):
         if pid is not None and running(folder) == pid:
             os.kill(pid, sign)
-            _await_end(folder)
+            _await_end(folder, patience)
     (folder / "pid").unlink(missing_ok=True)
     return pid is not None
 
@@ -58,8 +56,8 @@ def write_private(path: Path, text: str) -> None:
     new.replace(path)
 
 
-def _await_end(folder: Path) -> None:
-    deadline = time.monotonic() + END_SECONDS
+def _await_end(folder: Path, patience: float) -> None:
+    deadline = time.monotonic() + patience
     while running(folder) is not None and time.monotonic() < deadline:
         time.sleep(0.05)
 

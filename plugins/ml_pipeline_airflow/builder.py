@@ -1,11 +1,10 @@
-"""From the table of stages to a DAG: a task for each service, an edge for each thing that one writes and another reads."""
+"""From the table of stages to a DAG: a task for each service, an edge from what writes a thing to what reads it."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup
@@ -47,7 +46,7 @@ def build_dag(use_case: str, mode: Mode) -> DAG:
         default_args={
             "retries": int(os.environ.get(RETRIES) or 1),
             "retry_delay": timedelta(seconds=10),
-            "retry_exponential_backoff": True,
+            "retry_exponential_backoff": 2,
         },
     )
     with dag:
@@ -55,15 +54,15 @@ def build_dag(use_case: str, mode: Mode) -> DAG:
     return dag
 
 
-def operator(task: Task, config: UseCaseConfig, mode: Mode, **place: Any) -> StageTask:
+def operator(task: Task, config: UseCaseConfig, mode: Mode, task_group: TaskGroup | None = None) -> StageTask:
     """One task of the graph as an Airflow operator of the runner that the environment chooses."""
-    common = {
+    common: dict[str, Any] = {
+        "task_group": task_group,
         "task_id": task.name,
         "use_case": config.name,
         "mode": mode,
         "stages": [step.name for step in task.steps],
         "doc_md": "\n\n".join(dict.fromkeys(f"**{step.stage.name}**: {step.stage.does}" for step in task.steps)),
-        **place,
     }
     if runner() == "process":
         from ml_pipeline_airflow.process_operator import ProcessStageOperator
@@ -82,26 +81,23 @@ def runner() -> str:
     """
     name = os.environ.get(RUNNER) or "docker"
     if name not in ("docker", "process"):
-        raise UsageError(f"{RUNNER} names no runner", given=name, expected="docker or process", do="correct or unset it")
+        raise UsageError(f"{RUNNER} names no runner", given=name, expected="docker or process", do="correct it")
     return name
 
 
 def _connect(all_tasks: tuple[Task, ...], config: UseCaseConfig, mode: Mode) -> None:
     """Make the operators, those of a stage with several sources in a group of its name, and the edges between them."""
-    sizes = Counter(group for task in all_tasks if (group := _group(task)))
+    sizes = Counter(_stage(task) for task in all_tasks)
     groups = {name: TaskGroup(name, prefix_group_id=False) for name, size in sizes.items() if size > 1}
-    made = {
-        task.name: operator(task, config, mode, **({"task_group": group} if (group := groups.get(_group(task))) else {}))
-        for task in all_tasks
-    }
+    made = {task.name: operator(task, config, mode, task_group=groups.get(_stage(task))) for task in all_tasks}
     for task in all_tasks:
         for need in task.needs:
             made[need] >> made[task.name]
 
 
-def _group(task: Task) -> str:
-    """The stage of a task that does one source's share of it."""
-    return task.steps[0].stage.name if len(task.steps) == 1 and task.steps[0].source else ""
+def _stage(task: Task) -> str:
+    """What a task does one source's share of; a task of several steps is by itself."""
+    return task.steps[0].stage.name if len(task.steps) == 1 else task.name
 
 
 def _schedule(config: UseCaseConfig, mode: Mode) -> CronTriggerTimetable | None:
@@ -111,19 +107,19 @@ def _schedule(config: UseCaseConfig, mode: Mode) -> CronTriggerTimetable | None:
 
 def _page(use_case: UseCase, mode: Mode) -> str:
     """What a person reads above the graph."""
-    config = use_case.config
-    return "\n\n".join(
-        [
-            f"### {config.question}",
-            f"Predicts `{config.label}` for every `{config.key}`, `{config.horizon}` before `{config.time}`."
-            if config.horizon
-            else "",
-            f"```mermaid\n{_drawing(use_case, mode)}\n```",
-            f"The other DAG: [{_other(config, mode)}](/dags/{_other(config, mode)})."
-            f" Written in `{Path(use_case.folder.name) / 'pipeline.yaml'}`;"
-            f" `ml-pipeline graph {config.name}` draws every level.",
-        ]
-    )
+    config, other = use_case.config, _other(use_case.config, mode)
+    return f"""\
+### {config.question}
+
+Predicts `{config.label}` for every `{config.key}`, `{config.horizon}` before `{config.time}`.
+
+```mermaid
+{_drawing(use_case, mode)}
+```
+
+The other DAG is [{other}](/dags/{other}). All of it is said in `{use_case.folder.name}/pipeline.yaml`;
+`ml-pipeline graph {config.name}` draws every level.
+"""
 
 
 def _drawing(use_case: UseCase, mode: Mode) -> str:

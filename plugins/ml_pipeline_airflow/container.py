@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import closing, suppress
 from typing import Any
 
 from docker.errors import APIError, NotFound
+from requests.exceptions import RequestException
 
 from ml_pipeline.errors import StageError
 from ml_pipeline_airflow.execution import GRACE
@@ -44,9 +46,10 @@ class StageContainer:
     def lines(self) -> Iterator[str]:
         """Standard error as it comes, from its first line."""
         rest = b""
-        for chunk in self.client.logs(self.id, stdout=False, stderr=True, stream=True, follow=True):
-            *whole, rest = (rest + chunk).split(b"\n")
-            yield from (line.decode(errors="replace") for line in whole)
+        with closing(self.client.logs(self.id, stdout=False, stderr=True, stream=True, follow=True)) as stream:
+            for chunk in stream:
+                *whole, rest = (rest + chunk).split(b"\n")
+                yield from (line.decode(errors="replace") for line in whole)
         if rest:
             yield rest.decode(errors="replace")
 
@@ -59,12 +62,22 @@ class StageContainer:
         return kept.decode(errors="replace").removesuffix("\n").split("\n") if kept else []
 
     def exit_code(self) -> int | None:
-        """None while it runs; 137 where somebody removed it."""
+        """None while it runs; 137 where somebody removed it.
+
+        Raises:
+            StageError: the engine answers no more.
+        """
         if self._code is None:
             try:
                 state = self.client.inspect_container(self.id)["State"]
             except NotFound:
                 self._code = 137
+            except (APIError, RequestException) as error:
+                raise StageError(
+                    "the container engine stopped answering while the stage ran",
+                    given=str(error)[:200],
+                    do="see that it runs (`make engine`); the next try removes the old container",
+                ) from error
             else:
                 self.out_of_memory = bool(state.get("OOMKilled"))
                 self._code = state["ExitCode"] if state["Status"] in ("exited", "dead") else None
@@ -72,10 +85,8 @@ class StageContainer:
 
     def stop(self) -> None:
         """SIGTERM, and SIGKILL after a grace that is shorter than Airflow's own."""
-        try:
+        with suppress(APIError, RequestException):
             self.client.stop(self.id, timeout=GRACE)
-        except APIError:
-            self.exit_code()
 
     def remove(self) -> None:
         """Remove it, running or not."""
@@ -96,22 +107,12 @@ class StageContainer:
                 given=self.name,
                 do="remove it with `docker rm`, then clear the task",
             )
-        self.stop_and_remove(old["Id"])
-
-    def stop_and_remove(self, container: str) -> None:
-        """End a container that an earlier try left."""
-        try:
-            self.client.stop(container, timeout=GRACE)
-        except APIError:
-            pass
-        _remove(self.client, container)
+        with suppress(APIError):
+            self.client.stop(old["Id"], timeout=GRACE)
+        _remove(self.client, old["Id"])
 
 
 def _remove(client: Any, container: str) -> None:
-    try:
+    """Whatever keeps it from being removed (it is gone, it is going, the engine is away), the next try removes it."""
+    with suppress(APIError, RequestException):
         client.remove_container(container, force=True, v=True)
-    except NotFound:
-        pass
-    except APIError as error:
-        if error.status_code != 409:  # being removed by somebody else
-            raise

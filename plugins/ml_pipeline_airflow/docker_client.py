@@ -56,7 +56,7 @@ class BoundedClient(APIClient):  # type: ignore[misc] # the docker package has n
         }
 
 
-class StageHook(DockerHook):  # type: ignore[misc]
+class StageHook(DockerHook):
     """A hook whose client is bounded. Images are never pulled, so it knows no registry."""
 
     def __init__(self, limits: Limits, **kwargs: Any) -> None:

@@ -1,4 +1,4 @@
-"""How a stage ended, in Airflow's terms: a small XCom, a skip, a failure that a retry may mend, or one that it cannot."""
+"""How a stage ended, in Airflow's terms: a small XCom, a skip, a failure, or a failure that a retry cannot mend."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
 
-from ml_pipeline.errors import ChainError, DataError, NothingToDo, NotFoundError, PipelineError, StageError, UsageError
+from ml_pipeline.errors import ChainError, DataError, NotFoundError, NothingToDo, PipelineError, StageError, UsageError
 
 if TYPE_CHECKING:
     from ml_pipeline.contract import StageRequest, StageResult
@@ -72,12 +72,13 @@ def summary(request: StageRequest, found: list[StageResult]) -> dict[str, Any]:
 
 
 def _step(result: StageResult) -> dict[str, Any]:
+    made = {one.name: {"uri": one.uri, "digest": one.digest, "rows": one.rows} for one in result.artifacts}
     return {
         "status": result.status,
         "rows_in": result.rows_in,
         "rows_out": result.rows_out,
         "seconds": round(result.seconds, 3),
-        "artifacts": {made.name: {"uri": made.uri, "digest": made.digest, "rows": made.rows} for made in result.artifacts},
+        "artifacts": made,
     }
 
 

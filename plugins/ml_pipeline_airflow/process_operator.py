@@ -7,8 +7,9 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO, cast
 
 import msgspec
 
@@ -52,8 +53,7 @@ class StageProcess:
 
     def lines(self) -> Iterator[str]:
         """What it writes to standard error."""
-        assert self.child.stderr
-        with self.child.stderr as stream:
+        with cast("IO[str]", self.child.stderr) as stream:
             yield from stream
 
     def all_lines(self) -> None:
@@ -72,10 +72,8 @@ class StageProcess:
                 self.child.wait(GRACE)
             except subprocess.TimeoutExpired:
                 self.child.kill()
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.child.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.child.wait()
 
 

@@ -27,7 +27,7 @@ PASSED_ON = (
 
 
 def moment(text: str, timezone: str) -> dt.datetime:
-    """An ISO 8601 date or moment in UTC; without an offset it is wall-clock time in `timezone`, a date its midnight.
+    """An ISO 8601 date or moment in UTC and whole seconds; without an offset it is wall-clock time in `timezone`.
 
     Raises:
         UsageError: it is neither.
@@ -44,7 +44,7 @@ def moment(text: str, timezone: str) -> dt.datetime:
             expected="a date or a moment such as 2013-09-01 or 2013-09-01T06:00:00+02:00",
             do="trigger the run again with such an as_of, or leave it empty",
         ) from error
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=ZoneInfo(timezone))).astimezone(dt.UTC)
+    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=ZoneInfo(timezone))).astimezone(dt.UTC).replace(microsecond=0)
 
 
 def run_name(mode: str, airflow_run: str) -> str:
@@ -53,7 +53,7 @@ def run_name(mode: str, airflow_run: str) -> str:
     >>> run_name("offline", "nightly_7")
     'offline-nightly_7'
     >>> run_name("offline", "manual__2013-09-01T00:00:00+00:00")
-    'offline-manual__2013-09-01T00-00-00-00-00-2d7c9e29'
+    'offline-manual__2013-09-01T00-00-00-00-00-89eef232'
     """
     safe = re.sub(r"[^A-Za-z0-9_-]", "-", airflow_run)
     unique = "" if safe == airflow_run else "-" + hashlib.sha256(airflow_run.encode()).hexdigest()[:8]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import closing
 from typing import NamedTuple
 
 from ml_pipeline.errors import PipelineError
@@ -19,7 +20,7 @@ class Choice(NamedTuple):
 
 
 def choose() -> Choice:
-    """As the environment says; else containers where the engine answers and the images are there, processes elsewhere."""
+    """As the environment says; else containers where the engine answers and the images are there, else processes."""
     if os.environ.get(RUNNER):
         return Choice(runner(), f"{RUNNER} says so")
     try:
@@ -38,9 +39,9 @@ def _engine() -> str:
     from ml_pipeline_airflow.docker_client import Limits, StageHook
 
     url = os.environ.get("DOCKER_HOST") or "unix://var/run/docker.sock"
-    client = StageHook(Limits(0, 0), base_url=url).api_client
-    images.resolve(client, {name: images.reference(name) for name in IMAGES})
-    return f"Docker {client.version()['Version']}"
+    with closing(StageHook(Limits(0, 0), base_url=url).api_client) as client:
+        images.resolve(client, {name: images.reference(name) for name in IMAGES})
+        return f"Docker {client.version()['Version']}"
 
 
 def main(arguments: list[str]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import cached_property
 from typing import Any
 
@@ -53,25 +53,29 @@ class StageOperator(StageTask, DockerOperator):  # type: ignore[misc]
     def start(self, order: Order) -> Iterator[StageContainer]:
         """Start the container; it and its copy of the credentials are gone afterwards."""
         self._limits = _limits(order.config)
+        with closing(self.cli), mounts.secrets() as secrets:
+            container = StageContainer(self.cli, _name(order))
+            try:
+                self._run(container, secrets, order)
+                yield container
+            finally:
+                container.remove()
+
+    def _run(self, container: StageContainer, secrets: mounts.Secrets, order: Order) -> None:
+        """Start the image that is there now, told what all images of the use case hold."""
         found = images.resolve(self.cli, self.references or images.needed(order.config))
         own = found[self.image]
         self.log.info("image %s is %s, contents %s", self.image, own.id, own.contents)
         ordered = msgspec.structs.replace(order.request, images={name: image.contents for name, image in found.items()})
-        container = StageContainer(self.cli, _name(order))
-        with mounts.secrets() as secrets:
-            try:
-                container.run(
-                    own.id,
-                    _labels(order),
-                    self._host([*secrets.mounts, *_store(order)], order),
-                    command=["stage", msgspec.json.encode(ordered).decode()],
-                    environment={**request.settings(), **self.environment, **secrets.variables, "HOME": "/tmp"},  # noqa: S108
-                    user=f"{mounts.user()}:{mounts.user()}",
-                )
-                self.log.info("container %s (%s)", container.name, container.id[:12])
-                yield container
-            finally:
-                container.remove()
+        container.run(
+            own.id,
+            _labels(order),
+            self._host([*secrets.mounts, *_store(order)], order),
+            command=["stage", msgspec.json.encode(ordered).decode()],
+            environment={**request.settings(), **self.environment, **secrets.variables, "HOME": "/tmp"},  # noqa: S108
+            user=f"{mounts.user()}:{mounts.user()}",
+        )
+        self.log.info("container %s (%s)", container.name, container.id[:12])
 
     def because(self, execution: Execution, order: Order) -> str:
         """Memory ran out: the one end that a stage cannot report itself."""

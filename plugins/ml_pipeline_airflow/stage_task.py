@@ -51,7 +51,7 @@ class StageTask(BaseOperator):
         """Start the steps; leaving the context ends and removes whatever was started."""
         raise NotImplementedError
 
-    def because(self, execution: Execution, order: Order) -> str:  # noqa: ARG002 - some runners know nothing more
+    def because(self, execution: Execution, order: Order) -> str:
         """What the runner knows about a bad end that the stage could not say itself."""
         return ""
 

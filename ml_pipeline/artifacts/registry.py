@@ -1,0 +1,148 @@
+"""Models by version, and the promotion log that says which one is champion.
+
+The log is append-only: entry n+1 is created only if it is absent, so of two promotions at once one wins and the other
+is told.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from ml_pipeline.artifacts import parameters as parameters_file
+from ml_pipeline.artifacts import plain_yaml
+from ml_pipeline.artifacts.store import Store
+from ml_pipeline.contract import Artifact
+from ml_pipeline.errors import IntegrityError, NotFoundError, StageError
+from ml_pipeline.templates import Parameters
+
+PARAMETERS, MODEL, METRICS = "parameters.yaml", "model.yaml", "metrics.yaml"
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True):
+    """What a model is: `model.yaml`, written after the parameters, so a model is visible only when whole."""
+
+    version: str
+    model: str
+    parameters_sha256: str
+    system_version: str
+    as_of: str
+    rows: int
+    seed: int
+    snapshots: list[str]
+    made_from: dict[str, Any] = {}
+    system: dict[str, Any] = {}
+
+
+class Promotion(msgspec.Struct, frozen=True, kw_only=True):
+    """An entry of the log: `to` became champion in place of `previous`."""
+
+    number: int
+    to: str
+    previous: str
+    actor: str
+    reason: str
+    run: str
+    as_of: str
+    evidence: str
+
+
+class Registry:
+    """The models of one use case."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def add(self, model: Model, content: bytes) -> None:
+        """Store a model: its parameters first, its description last."""
+        self.store.put(self.key(model.version, PARAMETERS), content)
+        self.store.put(self.key(model.version, MODEL), plain_yaml.dump(msgspec.to_builtins(model)))
+
+    def has(self, version: str) -> bool:
+        """Whether a model is stored, whole."""
+        return self.store.exists(self.key(version, MODEL))
+
+    def model(self, version: str) -> Model:
+        """A model's description.
+
+        Raises:
+            NotFoundError: there is no such model.
+        """
+        try:
+            content = self.store.get(self.key(version, MODEL))
+        except NotFoundError as error:
+            raise NotFoundError("there is no such model", given=version, do="`ml-pipeline models list` names those there are") from error
+        return msgspec.convert(plain_yaml.load(content), Model)
+
+    def parameters(self, version: str) -> Parameters:
+        """A model's parameters, proved to be those that training stored."""
+        model = self.model(version)
+        return parameters_file.load(self.store.verified(self.key(version, PARAMETERS), model.parameters_sha256))
+
+    def artifact(self, version: str) -> Artifact:
+        """How results refer to a model."""
+        key = self.key(version, PARAMETERS)
+        return Artifact("model", self.store.address(key), key, self.model(version).parameters_sha256)
+
+    def metrics(self, version: str) -> dict[str, Any]:
+        """What evaluation found; empty before it."""
+        try:
+            found: dict[str, Any] = plain_yaml.load(self.store.get(self.key(version, METRICS)))
+        except NotFoundError:
+            return {}
+        return found
+
+    def versions(self) -> list[str]:
+        """All versions, in no meaningful order."""
+        return self.store.folders("models/")
+
+    def promotions(self) -> list[Promotion]:
+        """The whole log, oldest first."""
+        return [self._entry(number) for number in self._numbers()]
+
+    def last_promotion(self) -> Promotion | None:
+        """The entry that counts."""
+        numbers = self._numbers()
+        return self._entry(numbers[-1]) if numbers else None
+
+    def champion(self) -> str:
+        """The version of the champion; empty while there is none."""
+        last = self.last_promotion()
+        return last.to if last else ""
+
+    def promote(self, entry: Promotion) -> None:
+        """Append an entry.
+
+        Raises:
+            StageError: another promotion was first.
+        """
+        if not self.store.create(_promotion_key(entry.number), plain_yaml.dump(msgspec.to_builtins(entry))):
+            raise StageError(
+                "another promotion came first",
+                given=f"{entry.to} as entry {entry.number}",
+                expected=f"the log to end with entry {entry.number - 1}",
+                do="evaluate again, against the new champion",
+            )
+
+    @staticmethod
+    def key(version: str, name: str) -> str:
+        """Where a file of a model lies."""
+        return f"models/{version}/{name}"
+
+    def _numbers(self) -> list[int]:
+        stems = [key.rpartition("/")[2].removesuffix(".yaml") for key in self.store.keys("promotions/")]
+        numbers = sorted(int(stem) for stem in stems if stem.isdigit())
+        if numbers != list(range(1, len(numbers) + 1)):
+            raise IntegrityError(
+                "the promotion log has a gap", given=", ".join(map(str, numbers)), expected="entries 1, 2, 3, …",
+                do="restore the missing entry",
+            )
+        return numbers
+
+    def _entry(self, number: int) -> Promotion:
+        return msgspec.convert(plain_yaml.load(self.store.get(_promotion_key(number))), Promotion)
+
+
+def _promotion_key(number: int) -> str:
+    return f"promotions/{number:06d}.yaml"

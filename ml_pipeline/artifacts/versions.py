@@ -1,0 +1,68 @@
+"""Versions: changing anything changes everything.
+
+The system version is a hash of all that computes (source of the package and of the use case, configuration,
+dependencies or container images); a model version adds the snapshots it was trained on and the seed. Neither knows
+a path, a machine or a clock.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.metadata import distributions
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from ml_pipeline.config import UseCase
+
+PACKAGE = Path(__file__).parent.parent
+SOURCE_SUFFIXES = (".py", ".yaml", ".json")
+LENGTH = 16
+"""Hexadecimal digits of a version: 64 bits."""
+
+
+class SystemVersion(NamedTuple):
+    """The digest, and what went into it, by name, so that two versions can be told apart down to the file."""
+
+    digest: str
+    components: dict[str, Any]
+
+
+def system_version(use_case: UseCase, images: Mapping[str, str]) -> SystemVersion:
+    """The version of what computes. `images` says what each container image holds; empty without containers."""
+    components = {
+        "source": _source(PACKAGE, ("use_cases",)) | _source(use_case.folder, ()),
+        "configuration": msgspec.to_builtins(use_case.config),
+        "images" if images else "dependencies": dict(sorted(images.items())) or _installed(),
+    }
+    return SystemVersion(fingerprint(components), components)
+
+
+def model_version(system: str, snapshots: Iterable[str], seed: int) -> str:
+    """The one name of a model."""
+    return fingerprint([system, sorted(snapshots), seed])[:LENGTH]
+
+
+def fingerprint(value: Any) -> str:
+    """SHA-256 of plain values, whatever the order of their keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+@cache
+def _source(folder: Path, skip: tuple[str, ...]) -> dict[str, str]:
+    files = (path for path in sorted(folder.rglob("*")) if path.suffix in SOURCE_SUFFIXES)
+    return {
+        f"{folder.name}/{relative.as_posix()}": hashlib.sha256(path.read_bytes()).hexdigest()[:LENGTH]
+        for path in files
+        if (relative := path.relative_to(folder)).parts[0] not in skip
+    }
+
+
+@cache
+def _installed() -> dict[str, str]:
+    found = {dist.name: dist.version for dist in distributions() if dist.name}
+    return dict(sorted(found.items()))

@@ -1,0 +1,174 @@
+"""The join of the driving source to the others, as of the moment of prediction: a model that learns nothing.
+
+Its parameters are the other sources, indexed once. A year in batches and one record in memory go through the same
+`transform`; every row that goes in comes out, exactly once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ml_pipeline.columns import MISSING, Category, Column, Columns, Times, count, take
+from ml_pipeline.errors import SchemaError
+from ml_pipeline.templates import NO_PARAMETERS, BaseModel, Parameters
+
+Ints = npt.NDArray[np.int64]
+MOMENT = "moment"
+"""The column that holds the moment of prediction of each row."""
+MATCHED = "matched."
+"""Prefix of the columns that say whether a source had a row for this one (1.0) or not (0.0)."""
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A source to be looked up: its rows sorted by key (and time), its keys as numbers."""
+
+    name: str
+    keys: Mapping[str, str]
+    vocabularies: tuple[tuple[str, ...], ...]
+    groups: Ints
+    times: Times | None
+    tolerance: np.timedelta64 | None
+    values: dict[str, Column]
+    duplicates: int
+
+    @classmethod
+    def index(
+        cls, name: str, columns: Columns, keys: Mapping[str, str], as_of: str | None, tolerance: np.timedelta64 | None
+    ) -> Reference:
+        """Sort a source for look-up. Of rows with the same key (and time) the last one counts.
+
+        Args:
+            name: The source, for messages.
+            columns: All its rows.
+            keys: Column of the driving source -> column of this one; both categories.
+            as_of: The column of this source that says when a row became known, if it is joined as-of.
+            tolerance: How old the row may be.
+        """
+        own = [_category(name, columns, key) for key in keys.values()]
+        vocabularies = tuple(key.vocabulary for key in own)
+        groups = _combine(own, vocabularies)
+        times = None if as_of is None else np.asarray(columns[as_of], "datetime64[us]")
+        usable = groups >= 0 if times is None else (groups >= 0) & ~np.isnat(times)
+        order = np.flatnonzero(usable)
+        order = order[np.lexsort((groups[order],) if times is None else (times[order], groups[order]))]
+        last = _last_of_equal(groups[order], None if times is None else times[order])
+        kept = order[last]
+        values = {column: values for column, values in columns.items() if column not in (*keys.values(), as_of)}
+        return cls(
+            name, keys, vocabularies, groups[kept], None if times is None else times[kept], tolerance, take(values, kept),
+            len(order) - len(kept),
+        )
+
+    def find(self, x: Columns) -> Ints:
+        """For every row of the driving source the row here that was known at its moment, MISSING for none."""
+        wanted = [_category("the driving source", x, key) for key in self.keys]
+        groups = _combine([key.recode(words) for key, words in zip(wanted, self.vocabularies, strict=True)], self.vocabularies)
+        if self.times is None:
+            return self._exact(groups)
+        return self._as_of(groups, np.asarray(x[MOMENT], "datetime64[us]"))
+
+    def _exact(self, groups: Ints) -> Ints:
+        at = np.searchsorted(self.groups, groups)
+        return np.where((groups >= 0) & (_at(self.groups, at) == groups), at, MISSING)
+
+    def _as_of(self, groups: Ints, moments: Times) -> Ints:
+        """The last row of the group that is not later than the moment, by one binary search on (group, time)."""
+        assert self.times is not None
+        ranks, own = self._ranks
+        rank = np.searchsorted(ranks, moments, side="right")
+        at = np.searchsorted(own, groups * (len(ranks) + 1) + rank, side="right") - 1
+        hit = (at >= 0) & (groups >= 0) & (_at(self.groups, at) == groups) & ~np.isnat(moments)
+        if self.tolerance is not None:
+            hit &= moments - _at(self.times, at) <= self.tolerance
+        return np.where(hit, at, MISSING)
+
+    @cached_property
+    def _ranks(self) -> tuple[Times, Ints]:
+        """All distinct times, and per row one number that grows with (group, time)."""
+        assert self.times is not None
+        ranks = np.unique(self.times)
+        return ranks, self.groups * (len(ranks) + 1) + np.searchsorted(ranks, self.times, side="right")
+
+
+class Join(BaseModel):
+    """Adds to every row the columns of each source as known at the row's moment. Parameters: `references`."""
+
+    @classmethod
+    def transform(cls, x: Columns, parameters: Parameters = NO_PARAMETERS) -> dict[str, Column]:
+        """The columns of `x` (which has the column `moment`), those of the references, and whether each matched.
+
+        Raises:
+            SchemaError: two sources give a column of the same name.
+        """
+        joined = dict(x)
+        references: Sequence[Reference] = parameters["references"]
+        for reference in references:
+            rows = reference.find(x)
+            found = {name: gather(column, rows) for name, column in reference.values.items()}
+            if clash := sorted(set(found) & set(joined)):
+                raise SchemaError(
+                    f"the source {reference.name} gives the column {clash[0]!r}, which is there already",
+                    do=f"rename it in the preparation of {reference.name}, or do not keep it",
+                )
+            joined |= found | {MATCHED + reference.name: (rows >= 0).astype(np.float64)}
+        return joined
+
+
+def gather(column: Column, rows: Ints) -> Column:
+    """Values of a column at some rows; a missing value where the row is MISSING."""
+    missing = rows < 0
+    if isinstance(column, Category):
+        return Category(_filled(column.codes, rows, missing, np.int32(MISSING)), column.vocabulary)
+    nothing: Any = np.datetime64("NaT", "us") if column.dtype.kind == "M" else np.nan
+    return _filled(column, rows, missing, nothing)
+
+
+def _filled(values: Any, rows: Ints, missing: Any, nothing: Any) -> Any:
+    if not len(values):
+        return np.full((len(rows), *values.shape[1:]), nothing, values.dtype)
+    taken = values[rows]
+    taken[missing] = nothing
+    return taken
+
+
+def _at(values: Any, rows: Ints) -> Any:
+    """Values at positions that may lie past the end, where any value does: the caller compares groups too."""
+    return values[np.clip(rows, 0, len(values) - 1)] if len(values) else np.full(len(rows), MISSING).astype(values.dtype)
+
+
+def _category(source: str, columns: Columns, key: str) -> Category:
+    column = columns.get(key)
+    if not isinstance(column, Category):
+        raise SchemaError(
+            f"{source} cannot be joined on {key!r}",
+            given="no such column" if column is None else "a column of numbers",
+            expected="a column of strings",
+            do="keep the key in the preparation, as text",
+        )
+    return column
+
+
+def _combine(keys: Sequence[Category], vocabularies: Sequence[Sequence[str]]) -> Ints:
+    """One number per combination of codes, MISSING where any of them is."""
+    group = np.zeros(len(keys[0]), np.int64)
+    missing = np.zeros(len(keys[0]), bool)
+    for key, words in zip(keys, vocabularies, strict=True):
+        group = group * max(len(words), 1) + key.codes
+        missing |= key.codes < 0
+    return np.where(missing, MISSING, group)
+
+
+def _last_of_equal(groups: Ints, times: Times | None) -> npt.NDArray[np.bool_]:
+    if not len(groups):
+        return np.zeros(0, bool)
+    same = groups[1:] == groups[:-1]
+    if times is not None:
+        same &= times[1:] == times[:-1]
+    return np.append(~same, True)

@@ -1,0 +1,86 @@
+"""All cores of this machine, batches of bounded size, the same bits for any number of workers.
+
+Batches have fixed borders (the parts of a dataset) and their statistics are merged in their order, whichever worker
+is done first. Workers are threads: NumPy and Arrow compute outside the interpreter lock, and nothing is pickled.
+Linear algebra uses one thread per worker: more would spin on a machine that is shared.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
+from typing import Any, TypeVar
+
+from ml_pipeline.columns import Columns, Floats
+from ml_pipeline.templates import BaseModel, Parameters, Statistics
+
+T = TypeVar("T")
+R = TypeVar("R")
+Progress = Callable[[int, int], None]
+"""Called with batches done and batches in all."""
+
+BATCH_WORKING_SPACE = 256 << 20
+"""Memory that a worker may need for one batch of 65,536 rows and what is computed from it."""
+
+
+class LocalEngine:
+    """Maps and sums over batches with `workers` threads, fewer where `memory_bytes` does not allow as many."""
+
+    def __init__(self, workers: int | None = None, memory_bytes: int = 2 << 30, progress: Progress | None = None) -> None:
+        wanted = workers or available_cores()
+        self.workers = max(1, min(wanted, memory_bytes // BATCH_WORKING_SPACE))
+        self.progress: Progress = progress or (lambda done, of: None)
+
+    def map(self, function: Callable[[Any], R], loaders: Sequence[Callable[[], T]]) -> Iterator[R]:
+        """`function` of every batch, in order; no more batches are in memory than workers and one."""
+        return self._ordered(lambda load: function(load()), loaders, len(loaders))
+
+    def total(self, model: type[BaseModel], parameters: Parameters, x: Any, y: Any) -> Statistics:
+        """Sum of `model.accumulate` over batches; `x` gives loaders of batches, `y` takes the label out of one."""
+
+        def accumulate(load: Callable[[], Columns]) -> Statistics:
+            batch = load()
+            label: Floats = y(batch)
+            return model.accumulate(parameters, batch, label)
+
+        sums = self._ordered(accumulate, x, len(x))
+        whole = next(sums, None)
+        for part in sums:
+            whole = model.merge(whole, part)
+        return whole
+
+    def _ordered(self, function: Callable[[T], R], items: Iterable[T], count: int) -> Iterator[R]:
+        with _one_thread_each(), ThreadPoolExecutor(self.workers) as pool:
+            waiting: deque[Future[R]] = deque()
+            done = 0
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) > self.workers:
+                    yield waiting.popleft().result()
+                    self.progress(done := done + 1, count)
+            while waiting:
+                yield waiting.popleft().result()
+                self.progress(done := done + 1, count)
+
+
+def available_cores() -> int:
+    """Cores this process may use: its affinity, within the quota of its control group."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
+            quota, period = file.read().split()
+    except (OSError, ValueError):
+        return cores
+    return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))
+
+
+def _one_thread_each() -> Any:
+    """Limit the linear algebra library where the limiter is installed (images set the limit by environment)."""
+    try:
+        from threadpoolctl import threadpool_limits
+    except ModuleNotFoundError:
+        return nullcontext()
+    return threadpool_limits(1)

@@ -1,0 +1,75 @@
+"""Serve: the champion's predictions, one per row, in the order of the rows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ml_pipeline.artifacts.datasets import Dataset
+from ml_pipeline.chain import Chain
+from ml_pipeline.columns import Category, Column, Columns, count
+from ml_pipeline.data.joins import MOMENT
+from ml_pipeline.errors import UsageError
+from ml_pipeline.handlers.stage_run import StageRun
+from ml_pipeline.templates import BaseHandler, Parameters
+
+
+class ServeHandler(BaseHandler):
+    """Leaves key, time, moment, prediction and model version of each row."""
+
+    @classmethod
+    def model(cls, run: StageRun) -> Any:
+        """The use case's model."""
+        return run.use_case.load(run.config.model)
+
+    @classmethod
+    def serve(cls, model: type[Chain], run: StageRun) -> None:
+        """Predict, unless the same champion predicted the same rows before."""
+        data = cls.load_data(run)
+        run.model_version = run.registry.champion()
+        if not run.model_version:
+            raise UsageError("there is no champion to predict with", given=run.config.name, do=f"run `ml-pipeline run {run.config.name} offline` first")
+        if found := run.stored(cls._key(run, data)):
+            run.reused = True
+            run.left(found)
+            return
+        run.rows_in = data.manifest.rows
+        parameters = cls.load_params(model, run)
+        cls.store_output(run, (data, cls.apply(model, parameters, data, run)))
+
+    @classmethod
+    def load_data(cls, run: StageRun) -> Dataset:
+        """The combined rows."""
+        return run.dataset("combined")
+
+    @classmethod
+    def load_params(cls, model: type[Chain], run: StageRun) -> Parameters:
+        """The champion's."""
+        return run.registry.parameters(run.model_version)
+
+    @classmethod
+    def apply(cls, model: type[Chain], parameters: Parameters, data: Dataset, run: StageRun) -> Iterator[dict[str, Column]]:
+        """The rows' identity with what the model predicts."""
+        identity = [run.config.key, run.config.time, MOMENT]
+
+        def predict(batch: Columns) -> dict[str, Column]:
+            version = Category(np.zeros(count(batch), np.int32), (run.model_version,))
+            prediction = model.transform(batch, parameters)
+            return {**{name: batch[name] for name in identity}, "prediction": prediction, "model_version": version}
+
+        return run.engine.map(predict, data.batches(list(dict.fromkeys([*identity, *model.inputs()]))))
+
+    @classmethod
+    def store_output(cls, run: StageRun, output: tuple[Dataset, Iterator[Columns]]) -> None:
+        """Write the predictions."""
+        data, batches = output
+        writer = run.writer(cls._key(run, data), "predictions", run.config.time)
+        for batch in batches:
+            writer.write(batch)
+        run.left(writer.close(run.provenance([data], model_version=run.model_version)))
+
+    @classmethod
+    def _key(cls, run: StageRun, data: Dataset) -> str:
+        return run.key(data.manifest.digest, run.model_version)

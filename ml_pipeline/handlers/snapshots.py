@@ -1,0 +1,41 @@
+"""Raw snapshots of a source: immutable, one for each as-of moment, each with what is new since the one before."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from ml_pipeline.artifacts.datasets import Dataset, open_dataset
+from ml_pipeline.artifacts.store import Store
+from ml_pipeline.errors import NotFoundError
+
+FORMAT = "%Y%m%dT%H%M%SZ"
+
+
+def snapshot_key(source: str, as_of: dt.datetime) -> str:
+    """Where a snapshot lies."""
+    return f"raw/{source}/{as_of.astimezone(dt.UTC).strftime(FORMAT)}"
+
+
+def moment(dataset: Dataset) -> dt.datetime:
+    """The as-of of a snapshot."""
+    return dt.datetime.strptime(dataset.key.rpartition("/")[2], FORMAT).replace(tzinfo=dt.UTC)
+
+
+def history(store: Store, source: str, as_of: dt.datetime) -> list[Dataset]:
+    """The snapshots that together hold all that was known at a moment, oldest first.
+
+    Each names in its manifest the moment it goes on from (`since`); the chain is followed back from the latest one
+    that is not after `as_of`.
+    """
+    name = as_of.astimezone(dt.UTC).strftime(FORMAT)
+    earlier = [folder for folder in store.folders(f"raw/{source}/") if folder <= name]
+    chain: list[Dataset] = []
+    while earlier:
+        try:
+            found = open_dataset(store, f"raw/{source}/{earlier.pop()}")
+        except NotFoundError:  # a writer is at work there, or was stopped: without a manifest it does not count
+            continue
+        chain.insert(0, found)
+        since = found.manifest.made_from.get("since", "")
+        earlier = [folder for folder in earlier if since and folder <= since]
+    return chain

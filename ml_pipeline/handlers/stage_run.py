@@ -1,0 +1,128 @@
+"""What a Handler is given: one step of one run, with the doors to the rooms it needs."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import msgspec
+
+from ml_pipeline.artifacts.datasets import MANIFEST, Dataset, DatasetWriter, Reject, open_dataset
+from ml_pipeline.artifacts.registry import Registry
+from ml_pipeline.artifacts.store import Store
+from ml_pipeline.artifacts.versions import SystemVersion, fingerprint
+from ml_pipeline.config import UseCase
+from ml_pipeline.contract import Artifact, StageRequest, StageResult, run_key
+from ml_pipeline.engines.local import LocalEngine
+from ml_pipeline.errors import NotFoundError, QuarantineError, UsageError
+from ml_pipeline.stages import Step, needs, steps
+
+
+class StageRun:
+    """Inputs by name, outputs under their fingerprints, and the counts that end in the stage's result."""
+
+    def __init__(self, use_case: UseCase, step: Step, request: StageRequest, engine: LocalEngine, system: SystemVersion) -> None:
+        self.use_case, self.step, self.request, self.engine, self.system = use_case, step, request, engine, system
+        self.config = use_case.config
+        self.store = Store(request.store).within(self.config.name)
+        self.registry = Registry(self.store)
+        self.log = logging.getLogger(f"ml_pipeline.{step.name}")
+        self.reads: list[Artifact] = []
+        self.artifacts: list[Artifact] = []
+        self.rows_in = 0
+        self.quarantined: Counter[str] = Counter()
+        self.metrics: dict[str, Any] = {}
+        self.notes: list[str] = []
+        self.verdict: dict[str, Any] | None = None
+        self.model_version = ""
+        self.reused = False
+
+    @property
+    def online(self) -> bool:
+        """Whether the run scores rather than trains."""
+        return self.request.mode == "online"
+
+    def inputs(self, name: str) -> list[Artifact]:
+        """What the run's earlier stages left under a name, in order.
+
+        Raises:
+            UsageError: the stage that writes it has not run in this run.
+        """
+        found = [artifact for result in self._upstream() for artifact in result.artifacts if artifact.name == name]
+        if not found:
+            raise UsageError(
+                f"{self.step.name} needs {name!r}, which this run has not made yet",
+                given=f"run {self.request.run_id}",
+                do="run the stages before it with the same --run-id, or leave out --stages",
+            )
+        self.reads += found
+        return found
+
+    def datasets(self, name: str) -> list[Dataset]:
+        """The datasets left under a name."""
+        return [open_dataset(self.store, artifact.key) for artifact in self.inputs(name)]
+
+    def dataset(self, name: str) -> Dataset:
+        """The one dataset left under a name."""
+        return self.datasets(name)[0]
+
+    def key(self, *made_from: Any, name: str = "") -> str:
+        """The folder of a dataset that this step makes: a fingerprint of the system and what it is made from."""
+        return "data/" + fingerprint([self.system.digest, name or self.step.name, made_from])[:32]
+
+    def stored(self, key: str) -> Dataset | None:
+        """The dataset if it was made before, by this run or any other; never, where the request forces the step."""
+        if self.request.force or not self.store.exists(f"{key}/{MANIFEST}"):
+            return None
+        return open_dataset(self.store, key)
+
+    def writer(self, key: str, name: str, time: str | None = None) -> DatasetWriter:
+        """A writer of a dataset."""
+        return DatasetWriter(self.store, key, name, time, replace=self.request.force)
+
+    def provenance(self, sources: Iterable[Dataset], **more: Any) -> dict[str, Any]:
+        """What a manifest says of how its dataset was made."""
+        made = list(sources)
+        snapshots = {digest for dataset in made for digest in dataset.manifest.made_from.get("snapshots", [])}
+        snapshots |= {dataset.manifest.digest for dataset in made if "snapshots" not in dataset.manifest.made_from}
+        return {
+            "step": self.step.name,
+            "system_version": self.system.digest[:16],
+            "inputs": [[dataset.manifest.name, dataset.manifest.digest] for dataset in made],
+            "snapshots": sorted(snapshots),
+            **more,
+        }
+
+    def left(self, dataset: Dataset, name: str = "") -> None:
+        """Record a dataset as an output of this step."""
+        artifact = dataset.artifact()
+        self.artifacts.append(msgspec.structs.replace(artifact, name=name) if name else artifact)
+        self.quarantined.update(dataset.manifest.quarantined)
+
+    def guard(self, rejected: Mapping[str, int], rows: int, example: Reject | None) -> None:
+        """Stop where more records were set aside than the use case allows.
+
+        Raises:
+            QuarantineError: the share is exceeded.
+        """
+        bad, share = sum(rejected.values()), self.config.quarantine.share
+        if rows and bad / rows > share:
+            reasons = ", ".join(f"{reason} ({count:,})" for reason, count in sorted(rejected.items(), key=lambda item: -item[1])[:5])
+            raise QuarantineError(
+                f"{self.step.name} would set aside {bad:,} of {rows:,} records ({bad / rows:.1%})",
+                given=f"{reasons}; for example {example[1] if example else ''}"[:600],
+                expected=f"at most {self.config.quarantine.at_most}",
+                do="mend the source, or raise quarantine.at_most in pipeline.yaml",
+            )
+
+    def _upstream(self) -> list[StageResult]:
+        results = []
+        for step in needs(self.step, steps(self.config, self.request.mode)):
+            try:
+                content = self.store.get(run_key(self.request.run_id, step.name))
+            except NotFoundError:
+                continue
+            results.append(msgspec.json.decode(content, type=StageResult))
+        return results

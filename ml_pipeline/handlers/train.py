@@ -1,0 +1,120 @@
+"""Train: fit the model on the training rows, choose its settings on the validation rows."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import partial
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from ml_pipeline.artifacts import parameters as parameters_file
+from ml_pipeline.artifacts.datasets import Dataset
+from ml_pipeline.artifacts.registry import Model
+from ml_pipeline.artifacts.versions import model_version
+from ml_pipeline.chain import Chain
+from ml_pipeline.columns import Columns, Floats
+from ml_pipeline.handlers.stage_run import StageRun
+from ml_pipeline.templates import BaseHandler, Parameters
+
+
+class Splits(NamedTuple):
+    """The rows that train and the rows that choose."""
+
+    train: Dataset
+    validation: Dataset
+
+    @property
+    def snapshots(self) -> list[str]:
+        """Digests of all snapshots behind them."""
+        made = [split.manifest.made_from["snapshots"] for split in self]
+        return sorted({snapshot for snapshots in made for snapshot in snapshots})
+
+
+class TrainHandler(BaseHandler):
+    """Leaves a model: parameters, and a description of what it was made from."""
+
+    @classmethod
+    def model(cls, run: StageRun) -> Any:
+        """The use case's model."""
+        return run.use_case.load(run.config.model)
+
+    @classmethod
+    def train(cls, model: type[Chain], run: StageRun) -> None:
+        """Fit and store, unless the same model was trained before."""
+        data = cls.load_data(run)
+        run.model_version = model_version(run.system.digest, data.snapshots, run.config.seed)
+        run.reused = run.registry.has(run.model_version) and not run.request.force
+        if not run.reused:
+            start = cls.load_params(model, run)
+            model.outputs(start, _kinds(data.train))
+            cls.store_output(run, (model, cls.fit(model, start, data, run), data))
+        run.artifacts.append(run.registry.artifact(run.model_version))
+
+    @classmethod
+    def load_data(cls, run: StageRun) -> Splits:
+        """The training and validation rows."""
+        return Splits(run.dataset("train"), run.dataset("validation"))
+
+    @classmethod
+    def load_params(cls, model: type[Chain], run: StageRun) -> Parameters:
+        """What the model starts from."""
+        return model.start()
+
+    @classmethod
+    def fit(cls, model: type[Chain], start: Parameters, data: Splits, run: StageRun) -> Parameters:
+        """Fit each variant on train, warm from the one before, and keep the one with the least loss on validation."""
+        run.rows_in = data.train.manifest.rows + data.validation.manifest.rows
+        columns = [*model.inputs(), run.config.label]
+        batches, label = data.train.batches(columns), partial(_label, name=run.config.label)
+        judged = data.validation.batches(columns)
+        fitted, losses, best = start, {}, start
+        for variant in model.variants(start) or [{}]:
+            fitted = model.fit(model.vary(fitted, variant), batches, label, run.engine.total)
+            loss = _mean_loss(model, fitted, judged, label, run)
+            run.log.info("%s: validation loss %.6f", ", ".join(f"{k} {v:g}" for k, v in variant.items()) or "fitted", loss)
+            best = fitted if loss < min(losses.values(), default=np.inf) else best
+            losses[", ".join(f"{name} {value:g}" for name, value in variant.items()) or "fitted"] = loss
+        run.metrics["validation_loss"] = losses
+        return best
+
+    @classmethod
+    def store_output(cls, run: StageRun, output: tuple[type[Chain], Parameters, Splits]) -> None:
+        """Write parameters.yaml, then model.yaml."""
+        model, parameters, data = output
+        content = parameters_file.dump(parameters, model.__name__)
+        note = parameters["estimator"].get("fit", {}).get("note")
+        run.notes += [note] if note else []
+        described = Model(
+            version=run.model_version,
+            model=run.config.model,
+            parameters_sha256=hashlib.sha256(content).hexdigest(),
+            system_version=run.system.digest,
+            as_of=run.request.as_of.isoformat(),
+            rows=data.train.manifest.rows,
+            seed=run.config.seed,
+            snapshots=data.snapshots,
+            made_from={split.manifest.name: split.manifest.digest for split in data},
+            system=run.system.components,
+        )
+        run.registry.add(described, content)
+
+
+def _label(batch: Columns, name: str) -> Floats:
+    return cast(Floats, batch[name])
+
+
+def _mean_loss(model: type[Chain], parameters: Parameters, batches: Any, label: Any, run: StageRun) -> float:
+    def loss(batch: Columns) -> tuple[float, int]:
+        own = model.loss(label(batch), model.transform(batch, parameters))
+        return float(own.sum()), len(own)
+
+    sums, rows = zip(*run.engine.map(loss, batches), strict=True)
+    return sum(sums) / sum(rows)
+
+
+def _kinds(dataset: Dataset) -> Any:
+    from ml_pipeline.columns import kind
+    from ml_pipeline.data.arrow import to_columns
+
+    return {name: kind(column) for name, column in to_columns(dataset.empty()).items()}

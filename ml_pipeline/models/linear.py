@@ -1,0 +1,32 @@
+"""Linear regression with a ridge."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ml_pipeline.columns import Floats
+from ml_pipeline.models.linear_model import LinearModel
+from ml_pipeline.models.newton import Sums
+
+
+class LinearRegression(LinearModel):
+    """The expected label is the score; the loss is half the squared error, in the square of the label's unit.
+
+    With `ridge` the same as scikit-learn's `Ridge(alpha=ridge)`.
+    """
+
+    @classmethod
+    def mean(cls, z: Floats) -> Floats:
+        return z
+
+    @classmethod
+    def derivatives(cls, y: Floats, z: Floats) -> tuple[Floats, Floats, Floats]:
+        return cls.loss(y, z), z - y, np.ones(len(y))
+
+    @classmethod
+    def unit(cls, sums: Sums) -> float:
+        return float(np.sqrt(sums.label_squares / sums.rows)) or 1.0
+
+    @classmethod
+    def loss(cls, y: Floats, prediction: Floats) -> Floats:
+        return np.square(y - prediction) / 2

@@ -1,0 +1,133 @@
+"""A request in, a result for each stage out: the one function that every door calls."""
+
+from __future__ import annotations
+
+import datetime as dt
+import importlib
+import logging
+import resource
+import sys
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from ml_pipeline.artifacts.store import Store
+from ml_pipeline.artifacts.versions import SystemVersion, system_version
+from ml_pipeline.config import UseCase, find
+from ml_pipeline.contract import Artifact, StageRequest, StageResult, Status, run_key
+from ml_pipeline.engines.local import LocalEngine
+from ml_pipeline.errors import NothingToDo, UsageError
+from ml_pipeline.handlers.stage_run import StageRun
+from ml_pipeline.stages import Step, needs, select
+from ml_pipeline.templates import BaseHandler
+
+Progress = Callable[[str, int, int], None]
+"""Called with the step's name, batches done and batches in all."""
+log = logging.getLogger("ml_pipeline.run")
+
+
+class Order(NamedTuple):
+    """What all steps of a request share."""
+
+    request: StageRequest
+    use_case: UseCase
+    system: SystemVersion
+    progress: Progress
+
+
+def run(request: StageRequest, progress: Progress = lambda step, done, of: None) -> list[StageResult]:
+    """Run the stages a request names, in order, and leave the result of each in the store.
+
+    A step that finds nothing to do is `skipped`, and so are the steps that need what it would have written.
+
+    Raises:
+        PipelineError: the first step that fails; the results of those before it stay.
+    """
+    use_case = find(request.use_case, request.parameters)
+    order = Order(request, use_case, system_version(use_case, request.images), progress)
+    chosen = select(use_case.config, request.mode, request.stages)
+    results: dict[str, StageResult] = {}
+    for step in chosen:
+        waits_for = [need.name for need in needs(step, chosen) if results[need.name].status == "skipped"]
+        results[step.name] = _skipped(order, step, f"{waits_for[0]} was skipped") if waits_for else _run_step(order, step)
+    return list(results.values())
+
+
+def moment(text: str | None, timezone: str) -> dt.datetime:
+    """An as-of as people write it: a date is midnight in the use case's time zone, none is now.
+
+    Raises:
+        UsageError: it is no date or moment.
+    """
+    if not text:
+        return dt.datetime.now(dt.UTC).replace(microsecond=0)
+    try:
+        found = dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError("as-of is not a moment", given=text, expected="2013-09-01 or 2013-09-01T04:00:00-04:00") from error
+    return (found if found.tzinfo else found.replace(tzinfo=ZoneInfo(timezone))).astimezone(dt.UTC).replace(microsecond=0)
+
+
+def default_run_id(mode: str, as_of: dt.datetime) -> str:
+    """The same for the same as-of, so that stages run one by one find each other."""
+    return f"{mode}-{as_of.astimezone(dt.UTC):%Y%m%dT%H%M%SZ}"
+
+
+def _run_step(order: Order, step: Step) -> StageResult:
+    config = order.use_case.config
+    began = time.perf_counter()
+    engine = LocalEngine(None, config.resources.memory_bytes, lambda done, of: order.progress(step.name, done, of))
+    own = StageRun(order.use_case, step, order.request, engine, order.system)
+    log.info("%s begins", step.name)
+    handler = _handler(step)
+    try:
+        call = handler.train if step.stage.name == "train" else handler.serve
+        call(handler.model(own), own)  # type: ignore[attr-defined]
+    except NothingToDo as nothing:
+        log.info("%s: %s", step.name, nothing)
+        return _skipped(order, step, str(nothing))
+    result = _result(own, "reused" if own.reused else "done", time.perf_counter() - began)
+    return _leave(order, step, result)
+
+
+def _handler(step: Step) -> type[BaseHandler]:
+    module, _, name = step.stage.handler.partition(":")
+    found: type[BaseHandler] = getattr(importlib.import_module(f"ml_pipeline.handlers.{module}"), name)
+    return found
+
+
+def _skipped(order: Order, step: Step, why: str) -> StageResult:
+    result = _result(StageRun(order.use_case, step, order.request, LocalEngine(1), order.system), "skipped", 0.0)
+    return _leave(order, step, msgspec.structs.replace(result, notes=(why,)))
+
+
+def _result(own: StageRun, status: Status, seconds: float) -> StageResult:
+    request = own.request
+    return StageResult(
+        use_case=request.use_case, mode=request.mode, stage=own.step.name, run_id=request.run_id, as_of=request.as_of,
+        attempt=request.attempt, status=status, system_version=own.system.digest, reads=_distinct(own.reads),
+        artifacts=tuple(own.artifacts), rows_in=own.rows_in, rows_out=sum(artifact.rows for artifact in own.artifacts),
+        quarantined=dict(own.quarantined), seconds=round(seconds, 3), peak_memory_bytes=_peak_memory(),
+        metrics=own.metrics, verdict=own.verdict, model_version=own.model_version, notes=tuple(own.notes),
+    )  # fmt: skip
+
+
+def _leave(order: Order, step: Step, result: StageResult) -> StageResult:
+    store = Store(order.request.store).within(order.request.use_case)
+    store.put(run_key(order.request.run_id, step.name), msgspec.json.format(msgspec.json.encode(result), indent=2))
+    aside = f", {sum(result.quarantined.values()):,} set aside" if result.quarantined else ""
+    log.info("%s %s: %s rows%s, %.2f s", step.name, result.status, f"{result.rows_out:,}", aside, result.seconds)
+    return result
+
+
+def _distinct(artifacts: list[Artifact]) -> tuple[Artifact, ...]:
+    return tuple(dict.fromkeys(artifacts))
+
+
+def _peak_memory() -> int:
+    """Of this process so far, in bytes; the system counts in KiB, on macOS in bytes."""
+    peak: Any = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return int(peak) * (1 if sys.platform == "darwin" else 1024)

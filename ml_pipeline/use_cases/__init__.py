@@ -1,0 +1,1 @@
+"""One folder a use case: the only place a user writes."""

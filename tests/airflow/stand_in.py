@@ -1,0 +1,82 @@
+"""A program that keeps the stage contract towards Airflow and does nothing else; `STAND_IN` says how it behaves."""
+
+from __future__ import annotations
+
+import json
+import os
+import pathlib
+import signal
+import sys
+import time
+
+HOW = os.environ.get("STAND_IN", "done")
+
+
+def say(level: str, message: str) -> None:
+    sys.stderr.write(f"12:00:00 {level} {message}\n")
+
+
+def leave_results(request: dict, attempt: str) -> None:
+    for step in request["stages"]:
+        folder = pathlib.Path(request["store"]) / request["use_case"] / "runs" / request["run_id"] / step
+        folder.mkdir(parents=True, exist_ok=True)
+        result = {key: request[key] for key in ("use_case", "mode", "run_id", "as_of")}
+        made = {"name": step, "uri": f"{request['store']}/{step}", "key": step, "digest": "d1", "rows": 3}
+        result |= {"stage": step, "attempt": attempt, "status": "done", "system_version": "s1", "rows_out": 3}
+        result |= {"artifacts": [made], "model_version": "m1" if step == "train" else "", "metrics": probe(request)}
+        (folder / "result.json").write_text(json.dumps(result))
+
+
+def probe(request: dict) -> dict:
+    """What the stage can see, for the tests to look at."""
+    secret = os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "")
+    return {
+        "request": request,
+        "environment": dict(os.environ),
+        "uid": os.getuid(),
+        "root_writable": os.access("/", os.W_OK),
+        "secret": pathlib.Path(secret).read_text() if pathlib.Path(secret).is_file() else "",
+    }
+
+
+def fail(code: int, error: str, what: str) -> None:
+    parts = {"error": error, "what": what, "given": "this", "expected": "that", "do": "mend it", "exit_code": code}
+    sys.stderr.write(json.dumps(parts) + "\n")
+    sys.exit(code)
+
+
+def green(*_: object) -> None:
+    """Exits 0 when told to stop, as many programs do."""
+    say("INFO", "stopping")
+    os._exit(0)
+
+
+def main() -> None:
+    assert sys.argv[1] == "stage"
+    request = json.loads(sys.argv[2])
+    say("INFO", f"hello from {request['stages'][0]}")
+    say("WARNING", "a warning")
+    if HOW == "hang":
+        signal.signal(signal.SIGTERM, green)
+        leave_results(request, request["attempt"])
+        say("INFO", "hanging")
+        time.sleep(60)
+    if HOW == "stubborn":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        say("INFO", "hanging")
+        time.sleep(60)
+    if HOW == "nothing":
+        fail(99, "NothingToDo", "no new records")
+    if HOW == "usage":
+        fail(2, "UsageError", "there is no such stage")
+    if HOW == "broken":
+        fail(70, "PipelineError", "the stage broke")
+    if HOW == "dumb":
+        os._exit(7)
+    if HOW == "greedy":
+        say("INFO", f"{len(bytearray(1 << 32))} bytes taken")
+    if HOW != "silent":
+        leave_results(request, "of-another-try" if HOW == "stale" else request["attempt"])
+
+
+main()

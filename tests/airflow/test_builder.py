@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from airflow.serialization.serialized_objects import DagSerialization
+from ml_pipeline_airflow.builder import build_dag
+
+from ml_pipeline.config import find
+from ml_pipeline.contract import Mode
+from ml_pipeline.errors import UsageError
+from ml_pipeline.stages import tasks
+
+pytestmark = pytest.mark.usefixtures("demo")
+ROOT = Path(__file__).parents[2]
+MODES: tuple[Mode, ...] = ("offline", "online")
+
+
+@pytest.fixture(params=["docker", "process"], autouse=True)
+def runner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    monkeypatch.setenv("ML_PIPELINE_RUNNER", request.param)
+    return str(request.param)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_tasks_and_edges_are_those_of_the_table_of_stages(mode: Mode) -> None:
+    dag = build_dag("demo", mode)
+    table = tasks(find("demo").config, mode)
+    assert {task.task_id: task.upstream_task_ids for task in dag.tasks} == {
+        task.name: set(task.needs) for task in table
+    }
+    assert {task.task_id: task.stages for task in dag.tasks} == {
+        task.name: tuple(step.name for step in task.steps) for task in table
+    }
+
+
+def test_each_task_has_its_image_where_it_is_a_container(runner: str) -> None:
+    for task in build_dag("demo", "offline").tasks:
+        want = next(one.image for one in tasks(find("demo").config, "offline") if one.name == task.task_id)
+        assert getattr(task, "image", want) == want
+        assert getattr(task, "mount_tmp_dir", False) is False
+
+
+def test_stages_with_several_sources_are_drawn_as_a_group() -> None:
+    groups = build_dag("demo", "offline").task_group.get_task_group_dict()
+    assert set(groups) == {None, "ingest", "prepare"}
+    assert set(groups["prepare"].children) == {"prepare.orders", "prepare.weather"}
+
+
+def test_the_dag_runs_every_night_in_the_use_cases_time_zone_and_alone() -> None:
+    dag = build_dag("demo", "offline")
+    assert dag.dag_id == "demo.offline_training"
+    assert (dag.timetable.expression, str(dag.timetable.timezone)) == ("0 2 * * *", "America/New_York")
+    assert (dag.catchup, dag.max_active_runs) == (False, 1)
+    assert build_dag("demo", "online").dag_id == "demo.online_scoring"
+
+
+def test_a_failed_stage_is_tried_again_as_often_as_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert {task.retries for task in build_dag("demo", "offline").tasks} == {1}
+    assert {task.retry_delay for task in build_dag("demo", "offline").tasks} == {timedelta(seconds=10)}
+    monkeypatch.setenv("ML_PIPELINE_RETRIES", "0")
+    assert {task.retries for task in build_dag("demo", "offline").tasks} == {0}
+
+
+def test_a_runner_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ML_PIPELINE_RUNNER", "kubernetes")
+    with pytest.raises(UsageError, match="kubernetes"):
+        build_dag("demo", "offline")
+
+
+def test_the_page_asks_the_question_and_draws_the_chain() -> None:
+    page = build_dag("demo", "offline").doc_md or ""
+    assert "Will the order be late?" in page
+    assert "mermaid" in page
+    assert "demo.online_scoring" in page
+
+
+SERIALISE = """
+import json, sys
+from airflow.serialization.serialized_objects import DagSerialization
+import offline_training, online_scoring
+dags = {**vars(offline_training), **vars(online_scoring)}
+print(json.dumps([DagSerialization.to_dict(dags[f"demo_{name}"]) for name in ("offline_training", "online_scoring")],
+                 sort_keys=True))  # as Airflow sorts them before it compares
+"""
+
+
+def _alone(code: str, demo: Path, **more: str) -> str:
+    """Run Python with a fresh hash seed, the repository's DAGs and the demo on its path."""
+    path = os.pathsep.join(map(str, (ROOT, ROOT / "plugins", ROOT / "dags", demo)))
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        env={**os.environ, "PYTHONPATH": path, **more},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.splitlines()[-1]
+
+
+def test_two_parses_serialise_to_the_same_bytes(demo: Path, runner: str) -> None:
+    first, second = (_alone(SERIALISE, demo, PYTHONHASHSEED=seed) for seed in ("1", "2"))
+    assert first == second
+    assert len(json.loads(first)) == 2
+
+
+def test_a_parse_imports_nothing_heavy_and_asks_no_engine(demo: Path, runner: str) -> None:
+    heavy = ["numpy", "pandas", "pyarrow", "scipy", "sklearn", "obstore"] + ["docker"] * (runner == "process")
+    code = f"import airflow.sdk, offline_training, online_scoring, sys; print([m for m in {heavy} if m in sys.modules])"
+    assert _alone(code, demo, DOCKER_HOST="tcp://192.0.2.1:1") == "[]"
+
+
+def test_a_dag_survives_serialisation() -> None:
+    again = DagSerialization.from_dict(DagSerialization.to_dict(build_dag("demo", "offline")))
+    assert set(again.task_ids) == {task.name for task in tasks(find("demo").config, "offline")}

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ml_pipeline_airflow import mounts
+
+from ml_pipeline.errors import UsageError
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", *mounts.FILES):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+
+def test_where_there_are_no_credentials_nothing_is_mounted() -> None:
+    with mounts.secrets() as secrets:
+        assert secrets == ([], {})
+
+
+def test_a_credentials_file_is_copied_for_one_task_and_read_only(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "keys").write_text("[default]\n")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "keys"))
+    with mounts.secrets() as secrets:
+        (mount,) = secrets.mounts
+        copy = Path(mount["Source"])
+        assert copy.read_text() == "[default]\n"
+        assert copy.stat().st_mode & 0o777 == 0o400
+        assert mount["ReadOnly"] is True
+        assert secrets.variables == {"AWS_SHARED_CREDENTIALS_FILE": "/run/secrets/aws-credentials"}
+    assert not copy.parent.exists()
+
+
+def test_keys_in_the_environment_become_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
+    with mounts.secrets() as secrets:
+        text = Path(secrets.mounts[0]["Source"]).read_text()
+    assert text == "[default]\naws_access_key_id = a\naws_secret_access_key = b\n"
+
+
+def test_stages_are_never_root() -> None:
+    assert mounts.user() != 0
+
+
+def test_a_new_store_folder_belongs_to_the_stages(tmp_path: Path) -> None:
+    mount = mounts.store_mount(tmp_path / "store")
+    assert (tmp_path / "store").stat().st_uid == mounts.user()
+    assert mount["Source"] == mount["Target"] == str(tmp_path / "store")
+
+
+def test_a_store_folder_of_somebody_else_is_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mounts, "user", lambda: tmp_path.stat().st_uid + 1)
+    tmp_path.chmod(0o755)
+    with pytest.raises(UsageError, match=r"may not write.*chown"):
+        mounts.store_mount(tmp_path)

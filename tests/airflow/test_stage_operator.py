@@ -1,0 +1,239 @@
+from __future__ import annotations
+
+import io
+import os
+import signal
+import tarfile
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import docker
+import msgspec
+import pytest
+from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from ml_pipeline_airflow.container import StageContainer
+from ml_pipeline_airflow.mounts import STAGE_USER
+from ml_pipeline_airflow.stage_operator import StageOperator
+
+from ml_pipeline.errors import StageError
+
+BASE = "ml-pipeline/serve:latest"
+TAG = "ml-pipeline-test/stand-in:latest"
+DOCKERFILE = f"""\
+FROM {BASE}
+LABEL ml-pipeline.contents=sha256:stand-in
+COPY stand_in.py /stand_in.py
+ENTRYPOINT ["tini", "--", "python3", "/stand_in.py"]
+"""
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[docker.DockerClient]:
+    """The engine, with an image whose stages are stand-ins."""
+    client = docker.from_env()
+    program = Path(__file__).with_name("stand_in.py").read_bytes()
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, content in (("Dockerfile", DOCKERFILE.encode()), ("stand_in.py", program)):
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o644
+            archive.addfile(entry, io.BytesIO(content))
+    packed.seek(0)
+    client.images.build(fileobj=packed, custom_context=True, tag=TAG, rm=True)
+    yield client
+    client.images.remove(TAG, force=True)
+    client.close()
+
+
+@pytest.fixture
+def shared(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store in a new folder that the containers' user may write to."""
+    folder = tmp_path_factory.mktemp("shared")
+    for parent in (folder, *folder.parents[:3]):
+        parent.chmod(0o755)
+    monkeypatch.setenv("ML_PIPELINE_STORE", str(folder / "store"))
+    return folder / "store"
+
+
+@pytest.fixture
+def operator(demo: Path, shared: Path) -> Callable[..., StageOperator]:
+    """Make an operator that runs a stand-in."""
+
+    def make(how: str = "done", **more: Any) -> StageOperator:
+        settings = {"references": {"data": TAG}, "stages": ["split"], "environment": {"STAND_IN": how}, **more}
+        made = StageOperator(task_id="split", use_case="demo", mode="offline", image="data", **settings)
+        made.as_of, made.airflow_run = "2013-09-01", "r:1"
+        return made
+
+    return make
+
+
+def seen(store: Path) -> dict[str, Any]:
+    (found,) = store.glob("demo/runs/*/split/result.json")
+    found_metrics: dict[str, Any] = msgspec.json.decode(found.read_bytes())["metrics"]
+    return found_metrics
+
+
+def test_without_an_engine_the_error_says_what_to_do(
+    operator: Callable[..., StageOperator], context: Callable[..., Any], no_engine: str
+) -> None:
+    with pytest.raises(StageError, match=rf"does not answer. Given: {no_engine}.*make engine"):
+        operator().execute(context())
+
+
+@pytest.mark.containers
+class TestOnAnEngine:
+    @pytest.fixture(autouse=True)
+    def _ready(self, engine: docker.DockerClient) -> None:
+        self.engine = engine
+
+    def test_a_missing_image_is_not_retried_and_the_error_says_what_to_do(
+        self, operator: Callable[..., StageOperator], context: Callable[..., Any]
+    ) -> None:
+        with pytest.raises(AirflowFailException, match=r"ml-pipeline-test/none:1.*make images"):
+            operator(references={"data": "ml-pipeline-test/none:1"}).execute(context())
+
+    def test_the_stage_gets_its_order_and_the_task_its_result(
+        self, operator: Callable[..., StageOperator], context: Callable[..., Any], shared: Path
+    ) -> None:
+        summary = operator().execute(context(try_number=3))
+        assert seen(shared)["request"]["images"] == {"data": "sha256:stand-in"}
+        assert seen(shared)["request"]["attempt"] == "0198-ti-3"
+        assert summary["steps"]["split"]["rows_out"] == 3
+        assert self.left() == []
+
+    def test_a_container_is_bounded_named_and_knows_no_secret_but_a_file(
+        self,
+        operator: Callable[..., StageOperator],
+        context: Callable[..., Any],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDTEST")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush-hush")
+        made, found = operator("hang"), {}
+        order = made.order(context())
+        with made.start(order) as container:
+            found = self.engine.api.inspect_container(container.id)
+            secret = Path(next(mount["Source"] for mount in found["Mounts"] if "/run/secrets" in mount["Destination"]))
+            assert "hush-hush" in secret.read_text()
+            assert (secret.stat().st_mode & 0o777, secret.stat().st_uid) == (0o400, STAGE_USER)
+        assert not secret.exists()
+        host = found["HostConfig"]
+        assert (host["Memory"], host["NanoCpus"], host["PidsLimit"]) == (256 << 20, 1_000_000_000, 512)
+        assert host["MemorySwap"] in (host["Memory"], -1)  # -1 where the kernel does not count swap
+        assert (host["ReadonlyRootfs"], host["CapDrop"], host["Privileged"]) == (True, ["ALL"], False)
+        assert "no-new-privileges" in host["SecurityOpt"]
+        assert list(host["Tmpfs"]) == ["/tmp"]
+        assert host["NetworkMode"] == "none"  # the store is a folder and split asks nobody
+        assert found["Config"]["User"] == f"{STAGE_USER}:{STAGE_USER}"
+        assert "hush-hush" not in str(found)
+        assert "AKIDTEST" not in str(found)
+        writable = {mount["Destination"] for mount in found["Mounts"] if mount["RW"]}
+        assert writable == {order.request.store}
+        labels = {"dag": "demo.offline_training", "run": "r:1", "task": "split", "map-index": "-1", "try": "1"}
+        for name, value in (labels | {"use-case": "demo"}).items():
+            assert found["Config"]["Labels"][f"ml-pipeline.{name}"] == value
+
+    def test_the_stage_reads_its_credentials_and_writes_nothing_else(
+        self,
+        operator: Callable[..., StageOperator],
+        context: Callable[..., Any],
+        shared: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIDTEST")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "hush-hush")
+        operator().execute(context())
+        look = seen(shared)
+        assert look["secret"].split() == [
+            "[default]",
+            "aws_access_key_id",
+            "=",
+            "AKIDTEST",
+            "aws_secret_access_key",
+            "=",
+            "hush-hush",
+        ]
+        assert look["uid"] == STAGE_USER
+        assert not look["root_writable"]
+        assert "hush-hush" not in str(look["environment"])
+
+    @pytest.mark.parametrize(
+        ("how", "kind", "words"),
+        [
+            ("nothing", AirflowSkipException, "no new records"),
+            ("usage", AirflowFailException, "there is no such stage. Given: this. Expected: that. To do: mend it"),
+            ("broken", AirflowException, "the stage broke"),
+            ("dumb", AirflowException, r"(?s)exit code 7.*a warning"),
+            ("silent", StageError, "without the result it owes"),
+            ("stale", StageError, "of-another-try"),
+            ("greedy", AirflowException, "out of its memory of 256MB"),
+        ],
+    )
+    def test_every_end_has_its_exception(
+        self, operator: Callable[..., StageOperator], context: Callable[..., Any], how: str, kind: type, words: str
+    ) -> None:
+        with pytest.raises(kind, match=words):
+            operator(how).execute(context())
+        assert self.left() == []
+
+    @pytest.mark.parametrize("how", ["hang", "stubborn"])
+    def test_a_killed_task_is_not_green_and_leaves_no_container(
+        self, operator: Callable[..., StageOperator], context: Callable[..., Any], how: str
+    ) -> None:
+        made = operator(how)
+        before = signal.signal(signal.SIGTERM, lambda *_: made.on_kill())  # as Airflow's task runner does
+        threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGTERM)).start()
+        try:
+            with pytest.raises(AirflowException, match="killed"):
+                made.execute(context())
+        finally:
+            signal.signal(signal.SIGTERM, before)
+        assert self.left() == []
+
+    def test_a_container_that_a_dead_worker_left_is_removed_first(
+        self, operator: Callable[..., StageOperator], context: Callable[..., Any]
+    ) -> None:
+        first, second = operator("hang"), operator()
+        with first.start(first.order(context())) as old:
+            second.execute(context(try_number=2))
+            assert old.exit_code() == 137
+        assert self.left() == []
+
+    def test_a_strangers_container_of_the_same_name_is_left_alone(
+        self, operator: Callable[..., StageOperator], context: Callable[..., Any]
+    ) -> None:
+        made = operator("hang")
+        with made.start(made.order(context())) as mine:
+            name = mine.name
+        stranger = self.engine.containers.create(TAG, name=name)
+        try:
+            with pytest.raises(StageError, match="another program"):
+                operator().execute(context())
+        finally:
+            stranger.remove()
+
+    def test_stopping_and_removing_what_is_gone_is_no_error(self) -> None:
+        container = StageContainer(self.engine.api, "gone")
+        container.id = "0" * 64
+        container.stop()
+        container.remove()
+        assert container.exit_code() == 137
+        assert container.all_lines() == []
+
+    def test_an_engine_that_goes_away_is_said_in_words(self, no_engine: str) -> None:
+        client = docker.APIClient(base_url=no_engine, version="1.41")
+        container = StageContainer(client, "any")
+        container.id = "0" * 64
+        container.stop()
+        container.remove()
+        with pytest.raises(StageError, match=r"stopped answering.*make engine"):
+            container.exit_code()
+        client.close()
+
+    def left(self) -> list[str]:
+        """Containers of this test's task that are still there."""
+        found = self.engine.containers.list(all=True, filters={"label": "ml-pipeline.use-case=demo"})
+        return [container.name for container in found]

@@ -1,0 +1,47 @@
+"""Images as a container of theirs sees them. Without engine or images these tests fail, and say what to run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from containers import build
+
+IMAGES = ("base", *build.STAGES)
+
+
+@pytest.fixture(scope="session")
+def client() -> Iterator[Any]:
+    try:
+        client = build.connect()
+    except build.BuildError as error:
+        pytest.fail(str(error))
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session", params=IMAGES)
+def image(request: pytest.FixtureRequest, client: Any) -> Any:
+    return find(client, request.param)
+
+
+def find(client: Any, name: str) -> Any:
+    from docker.errors import ImageNotFound
+
+    try:
+        return client.images.get(f"{build.REPOSITORY}/{name}:latest")
+    except ImageNotFound:
+        pytest.fail(f"the image {build.REPOSITORY}/{name} is not there; run `make images`")
+
+
+@pytest.fixture(scope="session")
+def run(client: Any) -> Any:
+    """Run Python in a container as stages run: no network, a root it cannot write, /tmp in memory."""
+
+    def run(image: Any, code: str, **options: Any) -> str:
+        held = {"remove": True, "read_only": True, "tmpfs": {"/tmp": ""}, "network_mode": "none"} | options
+        return str(client.containers.run(image, ["-c", code], entrypoint=["python"], **held).decode().strip())
+
+    return run

