@@ -45,20 +45,35 @@ def main(verbose: bool) -> None:
 
 
 use_case_argument = click.argument("use_case", metavar="USE_CASE")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.", is_eager=True, callback=lambda ctx, _, on: _remember(ctx, on))
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON.", is_eager=True, callback=lambda ctx, _, on: _remember(ctx, on)
+)
 store_option = click.option("--store", metavar="URI", help="Object store; default $ML_PIPELINE_STORE.")
 
 
 @main.command("run")
 @use_case_argument
 @click.argument("mode", type=click.Choice(["offline", "online"]))
-@click.option("--stages", metavar="A,B", default="", help="Only these stages or steps, such as train or prepare.weather.")
-@click.option("--as-of", metavar="T", help="The moment the run pretends to be at: a date or a date with time. Default now.")
+@click.option(
+    "--stages", metavar="A,B", default="", help="Only these stages or steps, such as train or prepare.weather."
+)
+@click.option(
+    "--as-of", metavar="T", help="The moment the run pretends to be at: a date or a date with time. Default now."
+)
 @click.option("--run-id", metavar="R", help="Name of the run. Default: mode and as-of.")
 @click.option("--force", is_flag=True, help="Do again what is stored already.")
 @store_option
 @json_option
-def run_command(use_case: str, mode: Any, stages: str, as_of: str | None, run_id: str | None, force: bool, store: str | None, as_json: bool) -> None:
+def run_command(
+    use_case: str,
+    mode: Any,
+    stages: str,
+    as_of: str | None,
+    run_id: str | None,
+    force: bool,
+    store: str | None,
+    as_json: bool,
+) -> None:
     """Run a use case offline (train) or online (score)."""
     from ml_pipeline.config import find
     from ml_pipeline.contract import StageRequest
@@ -168,7 +183,9 @@ def store_group() -> None:
     """The embedded object store, a real S3 server on this machine."""
 
 
-folder_option = click.option("--folder", type=click.Path(path_type=Path), default=Path(".ml-pipeline/store"), show_default=True)
+folder_option = click.option(
+    "--folder", type=click.Path(path_type=Path), default=Path(".ml-pipeline/store"), show_default=True
+)
 
 
 @store_group.command("start")

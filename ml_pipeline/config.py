@@ -127,7 +127,9 @@ class Resources(_Strict):
         """`512MB`, `2GB` (powers of 1024) as bytes."""
         match = re.fullmatch(r"(\d+)\s*(MB|GB)", self.memory)
         if not match:
-            raise ConfigError("resources.memory is not a size", given=self.memory, expected="a size such as 512MB or 2GB")
+            raise ConfigError(
+                "resources.memory is not a size", given=self.memory, expected="a size such as 512MB or 2GB"
+            )
         return int(match[1]) << (20 if match[2] == "MB" else 30)
 
 
@@ -213,7 +215,9 @@ def find(name: str, overrides: Mapping[str, Any] | None = None) -> UseCase:
 
 @cache
 def _packages() -> dict[str, str]:
-    built_in = {folder.parent.name: f"ml_pipeline.use_cases.{folder.parent.name}" for folder in BUILT_IN.glob("*/pipeline.yaml")}
+    built_in = {
+        folder.parent.name: f"ml_pipeline.use_cases.{folder.parent.name}" for folder in BUILT_IN.glob("*/pipeline.yaml")
+    }
     return {entry.name: entry.value for entry in importlib.metadata.entry_points(group=ENTRY_POINTS)} | built_in
 
 
@@ -230,7 +234,9 @@ def parse(text: str, name: str, overrides: Mapping[str, Any] | None = None) -> U
         mark = getattr(error, "problem_mark", None)
         raise ConfigError(f"{_place(name, mark)} is not plain YAML: {getattr(error, 'problem', error)}") from error
     if not isinstance(raw, dict) or node is None:
-        raise ConfigError(f"pipeline.yaml of {name} holds no keys", expected="question, key, time, label, sources, model")
+        raise ConfigError(
+            f"pipeline.yaml of {name} holds no keys", expected="question, key, time, label, sources, model"
+        )
     _refuse_duplicates(node, name)
     for key, value in (overrides or {}).items():
         _override(raw, key, value)
@@ -255,7 +261,9 @@ def _check(config: UseCaseConfig) -> None:
     """What types cannot say."""
     drivers = [name for name, source in config.sources.items() if source.drives]
     if len(drivers) != 1:
-        raise _Wrong("exactly one source drives", ("sources",), ", ".join(drivers) or "none", "drives: true on one source")
+        raise _Wrong(
+            "exactly one source drives", ("sources",), ", ".join(drivers) or "none", "drives: true on one source"
+        )
     for name, source in config.sources.items():
         _check_source(config, name, source)
     for key in ("horizon", "ahead"):
@@ -264,9 +272,13 @@ def _check(config: UseCaseConfig) -> None:
         if config.split.by == "time":
             _check_duration(getattr(config.split, key), ("split", key))
         elif not re.fullmatch(r"\d+(\.\d+)?%", getattr(config.split, key)):
-            raise _Wrong(f"split.{key} is not a share", ("split", key), getattr(config.split, key), "a share such as 10%")
+            raise _Wrong(
+                f"split.{key} is not a share", ("split", key), getattr(config.split, key), "a share such as 10%"
+            )
     if not re.fullmatch(r"\d+(\.\d+)?%", config.quarantine.at_most):
-        raise _Wrong("at_most is not a share", ("quarantine", "at_most"), config.quarantine.at_most, "a share such as 1%")
+        raise _Wrong(
+            "at_most is not a share", ("quarantine", "at_most"), config.quarantine.at_most, "a share such as 1%"
+        )
     try:
         _ = config.resources.memory_bytes
     except ConfigError as error:
@@ -276,12 +288,19 @@ def _check(config: UseCaseConfig) -> None:
 def _check_source(config: UseCaseConfig, name: str, source: SourceConfig) -> None:
     path = ("sources", name)
     if bool(source.reader) == bool(source.derived):
-        raise _Wrong(f"{name} needs either a reader or from", path, "both" if source.reader else "neither", "one of them")
+        raise _Wrong(
+            f"{name} needs either a reader or from", path, "both" if source.reader else "neither", "one of them"
+        )
     if source.derived and (source.derived not in config.sources or config.sources[source.derived].derived):
         known = ", ".join(other for other, its in config.sources.items() if its.reader)
         raise _Wrong(f"{name} is made from a source that is not there", path, source.derived, f"one of {known}")
     if source.drives and (not source.known or source.join):
-        raise _Wrong(f"{name} drives, so it has known and no join", path, "known" if source.known else "no known", "known: COLUMN")
+        raise _Wrong(
+            f"{name} drives, so it has known and no join",
+            path,
+            "known" if source.known else "no known",
+            "known: COLUMN",
+        )
     if not source.drives and not source.join:
         raise _Wrong(f"{name} does not say how it is joined", path, "no join", "join: {on: [COLUMN]}")
     if source.join and source.join.tolerance:
@@ -292,7 +311,9 @@ def _check_duration(text: str, path: tuple[str, ...]) -> None:
     try:
         duration(text)
     except ConfigError as error:
-        raise _Wrong(f"{'.'.join(path)} is not a duration", path, text, "a number and a unit, such as 90s, 15min, 2h or 30d") from error
+        raise _Wrong(
+            f"{'.'.join(path)} is not a duration", path, text, "a number and a unit, such as 90s, 15min, 2h or 30d"
+        ) from error
 
 
 def _override(raw: dict[str, Any], dotted: str, value: Any) -> None:
@@ -334,7 +355,9 @@ def _refuse_duplicates(node: yaml.Node, name: str) -> None:
         keys: set[str] = set()
         for key, _ in mapping.value:
             if key.value in keys:
-                raise ConfigError(f"{_place(name, key.start_mark)}: {key.value!r} stands twice", do="remove one of the two")
+                raise ConfigError(
+                    f"{_place(name, key.start_mark)}: {key.value!r} stands twice", do="remove one of the two"
+                )
             keys.add(key.value)
 
 

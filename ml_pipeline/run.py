@@ -52,7 +52,9 @@ def run(request: StageRequest, progress: Progress = lambda step, done, of: None)
     results: dict[str, StageResult] = {}
     for step in chosen:
         waits_for = [need.name for need in needs(step, chosen) if results[need.name].status == "skipped"]
-        results[step.name] = _skipped(order, step, f"{waits_for[0]} was skipped") if waits_for else _run_step(order, step)
+        results[step.name] = (
+            _skipped(order, step, f"{waits_for[0]} was skipped") if waits_for else _run_step(order, step)
+        )
     return list(results.values())
 
 
@@ -67,8 +69,12 @@ def moment(text: str | None, timezone: str) -> dt.datetime:
     try:
         found = dt.datetime.fromisoformat(text)
     except ValueError as error:
-        raise UsageError("as-of is not a moment", given=text, expected="2013-09-01 or 2013-09-01T04:00:00-04:00") from error
-    return (found if found.tzinfo else found.replace(tzinfo=ZoneInfo(timezone))).astimezone(dt.UTC).replace(microsecond=0)
+        raise UsageError(
+            "as-of is not a moment", given=text, expected="2013-09-01 or 2013-09-01T04:00:00-04:00"
+        ) from error
+    return (
+        (found if found.tzinfo else found.replace(tzinfo=ZoneInfo(timezone))).astimezone(dt.UTC).replace(microsecond=0)
+    )
 
 
 def default_run_id(mode: str, as_of: dt.datetime) -> str:

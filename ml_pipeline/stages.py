@@ -57,8 +57,8 @@ STAGES = (
         "Clean, format and enrich the records of a source; set bad ones aside.",
         "prepare:PrepareHandler",
         "data",
-        offline=Flow(("raw",), ("prepared",)),
-        online=Flow(("raw", "new"), ("prepared",)),
+        offline=Flow(("raw",), ("prepared", "history")),
+        online=Flow(("raw", "new"), ("prepared", "history")),
         per_source=True,
     ),
     Stage(
@@ -206,16 +206,19 @@ def _per_source(config: UseCaseConfig, stage: Stage, flow: Flow) -> list[Step]:
 
 
 def _named(config: UseCaseConfig, source: str, artifacts: tuple[str, ...]) -> tuple[str, ...]:
-    """`new` records exist for the driving source alone; a derived source reads what its origin has."""
+    """`new` records exist for the driving source alone, `history` for sources that others are derived from."""
     own = config.sources[source]
-    kinds = [kind for kind in artifacts if kind != "new" or own.drives]
-    if own.derived and "raw" in kinds:
-        return (f"raw.{own.derived}", f"prepared.{own.derived}")
-    return tuple(f"{kind}.{source}" for kind in kinds)
+    if own.derived and "raw" in artifacts:
+        return (f"history.{own.derived}",)
+    derived = {other.derived for other in config.sources.values()}
+    absent = {"new"} - ({"new"} if own.drives else set()) | ({"history"} if source not in derived else set())
+    return tuple(f"{kind}.{source}" for kind in artifacts if kind not in absent)
 
 
 def _whole(config: UseCaseConfig, stage: Stage, flow: Flow) -> Step:
-    per_source = {name for other in STAGES if other.per_source for name in (other.offline or other.online or flow).writes}
+    per_source = {
+        name for other in STAGES if other.per_source for name in (other.offline or other.online or flow).writes
+    }
     reads = [[f"{name}.{source}" for source in config.sources] if name in per_source else [name] for name in flow.reads]
     return Step(stage, "", tuple(name for names in reads for name in names), flow.writes)
 

@@ -144,23 +144,33 @@ def require(link: str, columns: Sequence[str], kinds: Mapping[str, Kind], *allow
 class BaseHandler:
     """Moves data around one model: load, compute, store. Never computes itself.
 
-    `serve` transforms with parameters that are stored (or none), `train` learns them. Both are a fixed sequence of
-    the steps below; a component overrides steps, not the sequence.
+    `serve` transforms with parameters that are stored (or none), `train` learns them. Both are the fixed sequence
+    below; a component overrides steps, not the sequence. What is stored already is not made again.
     """
 
     @classmethod
-    def train(cls, model: type[BaseModel], run: StageRun) -> None:
+    def train(cls, model: Any, run: StageRun) -> None:
         """Fit `model` on what `load_data` gives, starting from `load_params`, and store the parameters."""
-        data = cls.load_data(run)
-        start = cls.load_params(model, run)
-        cls.store_output(run, cls.fit(model, start, data, run))
+        cls._sequence(model, run, cls.fit)
 
     @classmethod
-    def serve(cls, model: type[BaseModel], run: StageRun) -> None:
+    def serve(cls, model: Any, run: StageRun) -> None:
         """Transform what `load_data` gives with the parameters from `load_params` and store the outcome."""
+        cls._sequence(model, run, cls.apply)
+
+    @classmethod
+    def _sequence(cls, model: Any, run: StageRun, compute: Callable[..., Any]) -> None:
         data = cls.load_data(run)
+        if cls.is_stored(run, data):
+            run.reused = True
+            return
         parameters = cls.load_params(model, run)
-        cls.store_output(run, cls.apply(model, parameters, data, run))
+        cls.store_output(run, data, compute(model, parameters, data, run))
+
+    @classmethod
+    def model(cls, run: StageRun) -> Any:
+        """What computes in this stage."""
+        raise NotImplementedError
 
     @classmethod
     def load_data(cls, run: StageRun) -> Any:
@@ -168,21 +178,26 @@ class BaseHandler:
         raise NotImplementedError
 
     @classmethod
-    def load_params(cls, model: type[BaseModel], run: StageRun) -> Any:
+    def is_stored(cls, run: StageRun, data: Any) -> bool:
+        """Whether the output was made before from the same input; if so, it is recorded as this run's."""
+        raise NotImplementedError
+
+    @classmethod
+    def load_params(cls, model: Any, run: StageRun) -> Any:
         """The model's parameters; none for a model that learns nothing."""
         return NO_PARAMETERS
 
     @classmethod
-    def fit(cls, model: type[BaseModel], start: Any, data: Any, run: StageRun) -> Any:
+    def fit(cls, model: Any, start: Any, data: Any, run: StageRun) -> Any:
         """Ask the engine to fit the model over the data."""
         raise NotImplementedError
 
     @classmethod
-    def apply(cls, model: type[BaseModel], parameters: Any, data: Any, run: StageRun) -> Any:
+    def apply(cls, model: Any, parameters: Any, data: Any, run: StageRun) -> Any:
         """Ask the engine to transform every batch; an iterator, so nothing is held that need not be."""
-        return run.engine.map(lambda batch: model.transform(batch, parameters), data)
+        raise NotImplementedError
 
     @classmethod
-    def store_output(cls, run: StageRun, output: Any) -> None:
-        """Hand the outcome to the artifact room."""
+    def store_output(cls, run: StageRun, data: Any, output: Any) -> None:
+        """Hand the outcome to the artifact room, and record it as this run's."""
         raise NotImplementedError

@@ -90,9 +90,11 @@ class Dataset:
         """No rows, the right columns."""
         import pyarrow as pa
 
-        return arrow.to_table({}) if not self.manifest.columns else pa.schema(
-            [(name, _type(text)) for name, text in self.manifest.columns.items()]
-        ).empty_table()
+        return (
+            arrow.to_table({})
+            if not self.manifest.columns
+            else pa.schema([(name, _type(text)) for name, text in self.manifest.columns.items()]).empty_table()
+        )
 
     def artifact(self) -> Artifact:
         """How results refer to it."""
@@ -113,10 +115,21 @@ class DatasetWriter:
     """
 
     def __init__(
-        self, store: Store, key: str, name: str, time: str | None = None, *, replace: bool = False, shared: Dataset | None = None
+        self,
+        store: Store,
+        key: str,
+        name: str,
+        time: str | None = None,
+        *,
+        replace: bool = False,
+        shared: Dataset | None = None,
     ) -> None:
         self.store, self.key, self.name, self.time, self.replace = store, key, name, time, replace
-        self.shared = {} if shared is None else {part.sha256: part.elsewhere or f"{shared.key}/{part.name}" for part in shared.manifest.parts}
+        self.shared = (
+            {}
+            if shared is None
+            else {part.sha256: part.elsewhere or f"{shared.key}/{part.name}" for part in shared.manifest.parts}
+        )
         self.schema: pa.Schema | None = None
         self.pending: list[pa.Table] = []
         self.pending_rows = 0
@@ -125,6 +138,11 @@ class DatasetWriter:
         self.quarantine: list[Part] = []
         self.quarantined: Counter[str] = Counter()
         self.range: list[str] = []
+
+    @property
+    def rows(self) -> int:
+        """Rows written so far."""
+        return sum(part.rows for part in self.parts) + self.pending_rows
 
     def write(self, batch: pa.Table | Columns) -> None:
         """Add rows."""
@@ -153,10 +171,17 @@ class DatasetWriter:
         self._flush_rejects()
         columns = {f.name: str(f.type) for f in self.schema or ()}
         manifest = Manifest(
-            name=self.name, digest=_digest(columns, self.parts, self.quarantine), rows=sum(p.rows for p in self.parts),
-            bytes=sum(p.bytes for p in self.parts), columns=columns, parts=tuple(self.parts),
-            quarantined=dict(sorted(self.quarantined.items())), quarantine=tuple(self.quarantine),
-            time={"column": self.time, "first": self.range[0], "last": self.range[1]} if self.time and self.range else {},
+            name=self.name,
+            digest=_digest(columns, self.parts, self.quarantine),
+            rows=sum(p.rows for p in self.parts),
+            bytes=sum(p.bytes for p in self.parts),
+            columns=columns,
+            parts=tuple(self.parts),
+            quarantined=dict(sorted(self.quarantined.items())),
+            quarantine=tuple(self.quarantine),
+            time={"column": self.time, "first": self.range[0], "last": self.range[1]}
+            if self.time and self.range
+            else {},
             made_from=dict(made_from),
         )
         content = plain_yaml.dump(msgspec.to_builtins(manifest))

@@ -34,7 +34,9 @@ def load(content: bytes) -> Parameters:
     document = plain_yaml.load(content)
     if not isinstance(document, Mapping) or document.get("format") != FORMAT:
         raise IntegrityError(
-            "this is no parameters file", given=str(document)[:80], expected=f"YAML with format: {FORMAT}",
+            "this is no parameters file",
+            given=str(document)[:80],
+            expected=f"YAML with format: {FORMAT}",
             do="name a parameters.yaml that a train stage wrote",
         )
     parameters: Parameters = _restored(document["parameters"])

@@ -44,6 +44,8 @@ def load(content: bytes) -> Any:
         return yaml.load(content, Loader=_Loader)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         raise IntegrityError(
-            "a YAML file cannot be loaded", given=" ".join(str(error).split()), expected="plain values without tags",
+            "a YAML file cannot be loaded",
+            given=" ".join(str(error).split()),
+            expected="plain values without tags",
             do="restore the file as it was written; tags that make Python objects are never followed",
         ) from error

@@ -72,7 +72,9 @@ class Registry:
         try:
             content = self.store.get(self.key(version, MODEL))
         except NotFoundError as error:
-            raise NotFoundError("there is no such model", given=version, do="`ml-pipeline models list` names those there are") from error
+            raise NotFoundError(
+                "there is no such model", given=version, do="`ml-pipeline models list` names those there are"
+            ) from error
         return msgspec.convert(plain_yaml.load(content), Model)
 
     def parameters(self, version: str) -> Parameters:
@@ -135,7 +137,9 @@ class Registry:
         numbers = sorted(int(stem) for stem in stems if stem.isdigit())
         if numbers != list(range(1, len(numbers) + 1)):
             raise IntegrityError(
-                "the promotion log has a gap", given=", ".join(map(str, numbers)), expected="entries 1, 2, 3, …",
+                "the promotion log has a gap",
+                given=", ".join(map(str, numbers)),
+                expected="entries 1, 2, 3, …",
                 do="restore the missing entry",
             )
         return numbers

@@ -118,7 +118,9 @@ class Store:
             raise _missing(address, str(error)) from error
         except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, PermissionError) as error:
             raise StoreAccessError(
-                "the object store refuses the credentials", given=address, do="check AWS_SHARED_CREDENTIALS_FILE or AWS_ACCESS_KEY_ID"
+                "the object store refuses the credentials",
+                given=address,
+                do="check AWS_SHARED_CREDENTIALS_FILE or AWS_ACCESS_KEY_ID",
             ) from error
         except (exceptions.BaseError, OSError) as error:
             raise _failure(address, str(error)) from error
@@ -144,22 +146,32 @@ def _normal(uri: str) -> str:
     if "://" not in uri:
         return "file://" + str(Path(uri).expanduser().absolute())
     if uri.partition("://")[0] not in SCHEMES:
-        raise UsageError("the store's URI is of an unknown kind", given=uri, expected="s3://, gs://, az://, file:// or a folder")
+        raise UsageError(
+            "the store's URI is of an unknown kind", given=uri, expected="s3://, gs://, az://, file:// or a folder"
+        )
     return uri.rstrip("/")
 
 
 def _missing(address: str, reason: str) -> StoreError:
     if "NoSuchBucket" in reason or "bucket does not exist" in reason:
-        return NotFoundError("the bucket is not there", given=address, do="create the bucket, or correct ML_PIPELINE_STORE")
+        return NotFoundError(
+            "the bucket is not there", given=address, do="create the bucket, or correct ML_PIPELINE_STORE"
+        )
     return NotFoundError("the object is not there", given=address)
 
 
 def _failure(address: str, reason: str) -> StoreError:
     first = " ".join(reason.split())[:300]
     if any(sign in reason for sign in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403", "401")):
-        return StoreAccessError("the object store refuses the credentials", given=address, do="check AWS_SHARED_CREDENTIALS_FILE or AWS_ACCESS_KEY_ID")
+        return StoreAccessError(
+            "the object store refuses the credentials",
+            given=address,
+            do="check AWS_SHARED_CREDENTIALS_FILE or AWS_ACCESS_KEY_ID",
+        )
     if any(sign in reason for sign in ("No space left", "StorageFull", "InsufficientStorage", "507", "QuotaExceeded")):
-        return StoreFullError("the object store has no room left", given=address, do="free space, or name another store")
+        return StoreFullError(
+            "the object store has no room left", given=address, do="free space, or name another store"
+        )
     if "NoSuchBucket" in reason:
         return _missing(address, reason)
     return StoreError(

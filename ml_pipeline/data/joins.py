@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ml_pipeline.columns import MISSING, Category, Column, Columns, Times, count, take
+from ml_pipeline.columns import MISSING, Category, Column, Columns, Times, take
 from ml_pipeline.errors import SchemaError
 from ml_pipeline.templates import NO_PARAMETERS, BaseModel, Parameters
 
@@ -62,14 +62,22 @@ class Reference:
         kept = order[last]
         values = {column: values for column, values in columns.items() if column not in (*keys.values(), as_of)}
         return cls(
-            name, keys, vocabularies, groups[kept], None if times is None else times[kept], tolerance, take(values, kept),
+            name,
+            keys,
+            vocabularies,
+            groups[kept],
+            None if times is None else times[kept],
+            tolerance,
+            take(values, kept),
             len(order) - len(kept),
         )
 
     def find(self, x: Columns) -> Ints:
         """For every row of the driving source the row here that was known at its moment, MISSING for none."""
         wanted = [_category("the driving source", x, key) for key in self.keys]
-        groups = _combine([key.recode(words) for key, words in zip(wanted, self.vocabularies, strict=True)], self.vocabularies)
+        groups = _combine(
+            [key.recode(words) for key, words in zip(wanted, self.vocabularies, strict=True)], self.vocabularies
+        )
         if self.times is None:
             return self._exact(groups)
         return self._as_of(groups, np.asarray(x[MOMENT], "datetime64[us]"))
@@ -140,7 +148,9 @@ def _filled(values: Any, rows: Ints, missing: Any, nothing: Any) -> Any:
 
 def _at(values: Any, rows: Ints) -> Any:
     """Values at positions that may lie past the end, where any value does: the caller compares groups too."""
-    return values[np.clip(rows, 0, len(values) - 1)] if len(values) else np.full(len(rows), MISSING).astype(values.dtype)
+    return (
+        values[np.clip(rows, 0, len(values) - 1)] if len(values) else np.full(len(rows), MISSING).astype(values.dtype)
+    )
 
 
 def _category(source: str, columns: Columns, key: str) -> Category:

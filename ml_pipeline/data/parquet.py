@@ -42,6 +42,8 @@ def decode(content: bytes, columns: Sequence[str] | None = None, where: str = "a
         return file.read(columns=list(columns) if columns is not None else None, use_threads=False)
     except pa.ArrowInvalid as error:
         raise IntegrityError(
-            "a Parquet file cannot be read", given=f"{where}, {len(content)} bytes: {error}", expected="a whole Parquet file",
+            "a Parquet file cannot be read",
+            given=f"{where}, {len(content)} bytes: {error}",
+            expected="a whole Parquet file",
             do="deliver the file again",
         ) from error

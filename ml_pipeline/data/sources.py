@@ -85,8 +85,10 @@ class CsvFile:
                     read_options=csv.ReadOptions(use_threads=False, block_size=8 << 20),
                     parse_options=csv.ParseOptions(invalid_row_handler=set_aside),
                     convert_options=csv.ConvertOptions(
-                        column_types=dict.fromkeys(self.types, pa.string()), include_columns=list(self.types),
-                        null_values=list(self.missing), strings_can_be_null=True,
+                        column_types=dict.fromkeys(self.types, pa.string()),
+                        include_columns=list(self.types),
+                        null_values=list(self.missing),
+                        strings_can_be_null=True,
                     ),
                 )
                 for batch in reader:
@@ -94,11 +96,15 @@ class CsvFile:
                     broken.clear()
         except pa.ArrowKeyError as error:
             raise SchemaError(
-                f"{self.path.name} lacks a column", given=str(error), expected=", ".join(self.types),
+                f"{self.path.name} lacks a column",
+                given=str(error),
+                expected=", ".join(self.types),
                 do="deliver the file with this column, or change the types in sources.py",
             ) from error
         except (pa.ArrowInvalid, OSError, zipfile.BadZipFile) as error:
-            raise DataError(f"{self.path.name} cannot be read", given=str(error), expected="a CSV file", do="deliver the file again") from error
+            raise DataError(
+                f"{self.path.name} cannot be read", given=str(error), expected="a CSV file", do="deliver the file again"
+            ) from error
 
 
 @contextmanager

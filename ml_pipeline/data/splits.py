@@ -52,7 +52,11 @@ class Seen:
         distinct, position = np.unique(own, return_index=True)
         mask = np.zeros(len(keys), bool)
         at = np.searchsorted(self.known, distinct)
-        old = (at < len(self.known)) & (self.known[np.minimum(at, len(self.known) - 1)] == distinct) if len(self.known) else False
+        old = (
+            (at < len(self.known)) & (self.known[np.minimum(at, len(self.known) - 1)] == distinct)
+            if len(self.known)
+            else False
+        )
         mask[position] = ~np.broadcast_to(old, distinct.shape)
         mask &= keys.codes >= 0
         self.known = np.union1d(self.known, distinct)

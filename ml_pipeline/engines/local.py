@@ -29,7 +29,9 @@ BATCH_WORKING_SPACE = 256 << 20
 class LocalEngine:
     """Maps and sums over batches with `workers` threads, fewer where `memory_bytes` does not allow as many."""
 
-    def __init__(self, workers: int | None = None, memory_bytes: int = 2 << 30, progress: Progress | None = None) -> None:
+    def __init__(
+        self, workers: int | None = None, memory_bytes: int = 2 << 30, progress: Progress | None = None
+    ) -> None:
         wanted = workers or available_cores()
         self.workers = max(1, min(wanted, memory_bytes // BATCH_WORKING_SPACE))
         self.progress: Progress = progress or (lambda done, of: None)

@@ -4,79 +4,101 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from ml_pipeline.artifacts.datasets import Dataset, Reject
-from ml_pipeline.chain import REJECTED, split_rejected
+from ml_pipeline.artifacts.datasets import Dataset
+from ml_pipeline.chain import REJECTED
 from ml_pipeline.columns import Category, Column, Columns, concat, count
+from ml_pipeline.data.conform import Rejects
 from ml_pipeline.data.joins import MATCHED, MOMENT, Join, Reference
+from ml_pipeline.data.rejects import set_apart
 from ml_pipeline.data.splits import Seen
 from ml_pipeline.durations import duration
 from ml_pipeline.errors import DataError, SchemaError
-from ml_pipeline.handlers.prepare import rejected_records
 from ml_pipeline.handlers.stage_run import StageRun
-from ml_pipeline.templates import BaseHandler, BaseModel, Parameters
+from ml_pipeline.templates import BaseHandler, Parameters
 
-Batches = list[Callable[[], dict[str, Column]]]
+Load = Callable[[], dict[str, Column]]
+
+
+class Prepared(NamedTuple):
+    """The prepared datasets of every source, and the folder of what is made from them."""
+
+    sources: dict[str, list[Dataset]]
+    key: str
+
+    @property
+    def all(self) -> list[Dataset]:
+        """Of all sources."""
+        return [dataset for datasets in self.sources.values() for dataset in datasets]
 
 
 class CombineHandler(BaseHandler):
     """Exactly one row out per row in, save those without key, time or label and those whose key came before."""
 
     @classmethod
-    def model(cls, run: StageRun) -> type[BaseModel]:
+    def model(cls, run: StageRun) -> Any:
         """The join."""
         return Join
 
     @classmethod
-    def serve(cls, model: type[BaseModel], run: StageRun) -> None:
-        """Join batch by batch, unless the same datasets were joined before."""
-        inputs = {name: run.datasets(f"prepared.{name}") for name in run.config.sources}
-        made = [dataset for datasets in inputs.values() for dataset in datasets]
-        digests = [dataset.manifest.digest for dataset in made]
-        key = run.key(digests, run.request.mode, run.request.as_of if run.online else "")
-        found = run.stored(key)
-        run.reused = found is not None
-        run.left(found or cls._joined(model, inputs, made, key, run))
+    def load_data(cls, run: StageRun) -> Prepared:
+        """All prepared datasets."""
+        sources = {name: run.datasets(f"prepared.{name}") for name in run.config.sources}
+        digests = {name: [dataset.manifest.digest for dataset in datasets] for name, datasets in sources.items()}
+        return Prepared(sources, run.key(digests, run.request.mode, run.request.as_of if run.online else ""))
 
     @classmethod
-    def load_params(cls, model: type[BaseModel], run: StageRun) -> Parameters:
+    def is_stored(cls, run: StageRun, data: Prepared) -> bool:
+        return run.found(data.key)
+
+    @classmethod
+    def load_params(cls, model: Any, run: StageRun) -> Parameters:
         """The other sources, indexed."""
         return {"references": [_reference(run, name) for name in run.config.sources if name != run.config.driving]}
 
     @classmethod
-    def _joined(
-        cls, model: type[BaseModel], inputs: dict[str, list[Dataset]], made: list[Dataset], key: str, run: StageRun
-    ) -> Dataset:
-        parameters = cls.load_params(model, run)
-        data = _driving(inputs[run.config.driving], run)
-        writer = run.writer(key, "combined", run.config.time)
-        seen, matched, example, rows = Seen(), Counter[str](), None, 0
-        for batch in cls.apply(model, parameters, data, run):
-            good, rejects = _judged(batch, seen, run)
-            example = example or (rejects[0] if rejects else None)
-            rows += count(batch)
-            for name in [name for name in good if name.startswith(MATCHED)]:
-                matched[name.removeprefix(MATCHED)] += int(np.sum(good.pop(name)))
-            writer.write(good)
-            writer.set_aside(rejects)
-        run.rows_in += rows
-        run.guard(writer.quarantined, rows, example)
-        dataset = writer.close(run.provenance(made))
-        cls._report(run, dataset, matched, parameters)
-        return dataset
+    def apply(cls, model: Any, parameters: Parameters, data: Prepared, run: StageRun) -> Iterator[Columns]:
+        """Joined batches."""
+        run.metrics["duplicates"] = {r.name: r.duplicates for r in parameters["references"] if r.duplicates}
+        driving = data.sources[run.config.driving]
+        loads = [_with_moment(load, run) for dataset in driving for load in dataset.batches()]
+        return run.engine.map(lambda batch: model.transform(batch, parameters), loads)
 
     @classmethod
-    def _report(cls, run: StageRun, dataset: Dataset, matched: Counter[str], parameters: Parameters) -> None:
-        if not dataset.manifest.rows:
-            raise DataError("no rows are left to combine", given=str(dataset.manifest.quarantined), do="give a later --as-of, or mend the source")
-        run.metrics["unmatched"] = {r.name: dataset.manifest.rows - matched[r.name] for r in parameters["references"]}
-        run.metrics["duplicates"] = {r.name: r.duplicates for r in parameters["references"] if r.duplicates}
-        for name, missing in run.metrics["unmatched"].items():
-            run.log.info("%s: %s of %s rows unmatched", name, f"{missing:,}", f"{dataset.manifest.rows:,}")
+    def store_output(cls, run: StageRun, data: Prepared, output: Iterator[Columns]) -> None:
+        """Write the good rows, set the others aside, count what had no match."""
+        writer = run.writer(data.key, "combined", run.config.time)
+        seen, matched, example = Seen(), Counter[str](), None
+        for batch in output:
+            good, rejects = _judged(batch, seen, run)
+            run.rows_in += count(batch)
+            example = example or (rejects[0] if rejects else None)
+            for name in [name for name in good if name.startswith(MATCHED)]:
+                matched[name.removeprefix(MATCHED)] += int(np.sum(np.asarray(good.pop(name))))
+            writer.write(good)
+            writer.set_aside(rejects)
+        run.guard(writer.quarantined, run.rows_in, example)
+        _report(run, writer.rows, matched)
+        run.left(writer.close(run.provenance(data.all)))
+
+
+def _report(run: StageRun, rows: int, matched: Counter[str]) -> None:
+    if not rows:
+        raise DataError(
+            "no rows are left to combine",
+            given=str(dict(run.quarantined)),
+            do="give a later --as-of, or mend the source",
+        )
+    run.metrics["unmatched"] = {name: rows - found for name, found in matched.items()}
+    run.log.info(
+        "unmatched of %s rows: %s",
+        f"{rows:,}",
+        ", ".join(f"{name} {n:,}" for name, n in run.metrics["unmatched"].items()),
+    )
 
 
 def _reference(run: StageRun, name: str) -> Reference:
@@ -85,49 +107,48 @@ def _reference(run: StageRun, name: str) -> Reference:
     columns = concat([dataset.columns() for dataset in run.datasets(f"prepared.{name}")])
     if missing := sorted({*join.keys.values(), *([join.as_of] if join.as_of else [])} - set(columns)):
         raise SchemaError(
-            f"{name} is joined on {missing[0]!r}, which its preparation does not keep", given=", ".join(columns), do="keep it, or correct the join"
+            f"{name} is joined on {missing[0]!r}, which its preparation does not keep",
+            given=", ".join(columns),
+            do="keep it, or correct the join",
         )
     return Reference.index(name, columns, join.keys, join.as_of, duration(join.tolerance) if join.tolerance else None)
 
 
-def _driving(datasets: list[Dataset], run: StageRun) -> Batches:
-    """Loaders of the driving rows, each with its moment of prediction: online never later than the as-of."""
+def _with_moment(load: Load, run: StageRun) -> Load:
+    """Adds the moment of prediction to a batch of driving rows: online it is never later than the as-of."""
     config = run.config
-    horizon = duration(config.horizon)
-    latest = np.datetime64(run.request.as_of.astimezone(dt.UTC).replace(tzinfo=None), "us") if run.online else None
+    latest = np.datetime64(run.request.as_of.astimezone(dt.UTC).replace(tzinfo=None), "us")
 
-    def prepared(load: Callable[[], dict[str, Column]]) -> Callable[[], dict[str, Column]]:
-        def with_moment() -> dict[str, Column]:
-            batch = load()
-            for name in (config.key, config.time):
-                if name not in batch:
-                    raise SchemaError(f"the preparation of {config.driving} does not keep {name!r}", given=", ".join(batch), do="keep it")
-            moment = np.asarray(batch[config.time], "datetime64[us]") - horizon
-            batch[MOMENT] = moment if latest is None else np.minimum(moment, latest)
-            if run.online:
-                batch.pop(config.label, None)
-            return batch
+    def with_moment() -> dict[str, Column]:
+        batch = load()
+        if missing := {config.key, config.time, config.label} - set(batch):
+            raise SchemaError(
+                f"the preparation of {config.driving} does not keep {', '.join(sorted(missing))}",
+                given=", ".join(batch),
+                do="keep it",
+            )
+        moment = np.asarray(batch[config.time], "datetime64[us]") - duration(config.horizon)
+        batch[MOMENT] = np.minimum(moment, latest) if run.online else moment
+        if run.online:
+            del batch[config.label]
+        return batch
 
-        return with_moment
-
-    return [prepared(load) for dataset in datasets for load in dataset.batches()]
+    return with_moment
 
 
-def _judged(batch: Columns, seen: Seen, run: StageRun) -> tuple[dict[str, Column], list[Reject]]:
+def _judged(batch: Columns, seen: Seen, run: StageRun) -> tuple[dict[str, Column], Rejects]:
     """Good rows, and those that must be set aside."""
     config = run.config
-    key, reasons = batch[config.key], (f"{config.key} is missing", f"{config.time} is missing", f"{config.label} is missing", f"{config.key} came before")
+    key = batch[config.key]
     if not isinstance(key, Category):
         raise SchemaError(f"the key {config.key!r} is not text", do="make it a column of strings in the preparation")
-    first = seen.first(key)
-    unlabelled = np.zeros(len(key), bool) if run.online else np.isnan(_label(batch, run))
-    tests = [key.codes < 0, np.isnat(np.asarray(batch[config.time])), unlabelled, ~first]
-    codes = np.select(tests, range(len(tests)), -1).astype(np.int32)
-    good, bad = split_rejected({**batch, REJECTED: Category(codes, reasons)})
-    return good, rejected_records(bad)
-
-
-def _label(batch: Columns, run: StageRun) -> Any:
-    if run.config.label not in batch:
-        raise SchemaError(f"the preparation of {run.config.driving} does not give the label {run.config.label!r}", given=", ".join(batch))
-    return batch[run.config.label]
+    tests = {
+        f"{config.key} is missing": key.codes < 0,
+        f"{config.time} is missing": np.isnat(np.asarray(batch[config.time])),
+        f"{config.label} is missing": np.zeros(len(key), bool)
+        if run.online
+        else np.isnan(np.asarray(batch[config.label])),
+        f"{config.key} came before": ~seen.first(key),
+    }
+    codes = np.select(list(tests.values()), list(range(len(tests))), -1).astype(np.int32)
+    return set_apart({**batch, REJECTED: Category(codes, tuple(tests))})

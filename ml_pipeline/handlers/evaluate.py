@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from ml_pipeline.artifacts import plain_yaml
+from ml_pipeline.artifacts.datasets import Dataset
 from ml_pipeline.artifacts.registry import METRICS
 from ml_pipeline.chain import Chain
 from ml_pipeline.columns import Category, Column, Columns, Floats, concat
@@ -39,25 +41,20 @@ class EvaluateHandler(BaseHandler):
         return run.use_case.load(run.config.model)
 
     @classmethod
-    def serve(cls, model: type[Chain], run: StageRun) -> None:
-        """Score the test rows with candidate and champion, measure, judge; reuse what was found for the same champion."""
+    def load_data(cls, run: StageRun) -> Dataset:
+        """The test rows."""
         run.model_version = run.inputs("model")[0].key.split("/")[1]
-        champion = run.registry.champion()
-        found = run.registry.metrics(run.model_version)
-        test = cls.load_data(run)
-        same = found.get("test") == test.manifest.digest and found.get("champion") in (champion, run.model_version)
-        run.reused = bool(same and (found["champion"] == champion or champion == run.model_version)) and not run.request.force
-        if not run.reused:
-            parameters = cls.load_params(model, run)
-            run.rows_in = test.manifest.rows
-            scored = cls.apply(model, parameters, test, run)
-            found = {"model_version": run.model_version, "champion": champion, "test": test.manifest.digest} | _measured(scored, run)
-        cls.store_output(run, found)
+        return run.dataset("test")
 
     @classmethod
-    def load_data(cls, run: StageRun) -> Any:
-        """The test rows."""
-        return run.dataset("test")
+    def is_stored(cls, run: StageRun, data: Dataset) -> bool:
+        """The same rows, judged against the same champion."""
+        found = run.registry.metrics(run.model_version)
+        judged = found.get("test") == data.manifest.digest
+        if run.request.force or not judged or run.registry.champion() not in (found["champion"], run.model_version):
+            return False
+        _leave(run, found)
+        return True
 
     @classmethod
     def load_params(cls, model: type[Chain], run: StageRun) -> dict[str, Parameters]:
@@ -68,11 +65,16 @@ class EvaluateHandler(BaseHandler):
         return {role: run.registry.parameters(version) for role, version in roles.items()}
 
     @classmethod
-    def apply(cls, model: type[Chain], parameters: Mapping[str, Parameters], data: Any, run: StageRun) -> Scored:
+    def apply(cls, model: type[Chain], parameters: Mapping[str, Parameters], data: Dataset, run: StageRun) -> Scored:
         """Predictions of every role for every test row."""
+        run.rows_in = data.manifest.rows
         wanted = [name for name in run.config.evaluate.slices if name in data.manifest.columns]
         if unknown := sorted(set(run.config.evaluate.slices) - set(wanted)):
-            raise SchemaError("evaluate.slices names a column that is not there", given=", ".join(unknown), expected=", ".join(data.manifest.columns))
+            raise SchemaError(
+                "evaluate.slices names a column that is not there",
+                given=", ".join(unknown),
+                expected=", ".join(data.manifest.columns),
+            )
         usable = {role: own for role, own in parameters.items() if role == "candidate" or _fits(model, own, data, run)}
 
         def score(batch: Columns) -> dict[str, Column]:
@@ -87,37 +89,53 @@ class EvaluateHandler(BaseHandler):
         )
 
     @classmethod
-    def store_output(cls, run: StageRun, output: dict[str, Any]) -> None:
-        """Write metrics.yaml; the verdict stands in it and in the stage's result."""
-        content = plain_yaml.dump(output)
-        key = run.registry.key(run.model_version, METRICS)
-        run.store.put(key, content)
-        run.metrics, run.verdict = output["metrics"], output["verdict"]
-        run.log.info("%s", " ".join(output["verdict"]["reasons"]))
-        run.artifacts.append(_artifact(run, key, content))
+    def store_output(cls, run: StageRun, data: Dataset, output: Scored) -> None:
+        """Measure, judge, and write metrics.yaml beside the model."""
+        roles = {"model_version": run.model_version, "champion": run.registry.champion(), "test": data.manifest.digest}
+        _leave(run, roles | _measured(output, run))
 
 
-def _artifact(run: StageRun, key: str, content: bytes) -> Artifact:
-    from hashlib import sha256
+def _leave(run: StageRun, found: dict[str, Any]) -> None:
+    """The verdict stands in metrics.yaml and in the stage's result."""
+    content = plain_yaml.dump(found)
+    key = run.registry.key(run.model_version, METRICS)
+    run.store.put(key, content)
+    run.metrics, run.verdict = found["metrics"], found["verdict"]
+    run.log.info("%s", " ".join(found["verdict"]["reasons"]))
+    run.artifacts.append(
+        Artifact("verdict", run.store.address(key), key, sha256(content).hexdigest(), bytes=len(content))
+    )
 
-    return Artifact("verdict", run.store.address(key), key, sha256(content).hexdigest(), bytes=len(content))
 
-
-def _fits(model: type[Chain], parameters: Parameters, data: Any, run: StageRun) -> bool:
+def _fits(model: type[Chain], parameters: Parameters, data: Dataset, run: StageRun) -> bool:
     """Whether a champion that older code made can still be scored by today's."""
     try:
-        next(iter(run.engine.map(lambda batch: model.transform(batch, parameters), data.batches(list(model.inputs()))[:1])))
+        next(
+            iter(
+                run.engine.map(lambda batch: model.transform(batch, parameters), data.batches(list(model.inputs()))[:1])
+            )
+        )
     except (ChainError, ValueError, KeyError, TypeError) as error:
-        run.notes.append(f"The champion cannot be scored by this version of {model.__name__} ({error}); only floors count.")
+        run.notes.append(
+            f"The champion cannot be scored by this version of {model.__name__} ({error}); only floors count."
+        )
         return False
     return True
 
 
 def _measured(scored: Scored, run: StageRun) -> dict[str, Any]:
     config = run.config
-    draws = {role: metrics.replicates(scored.y, p, config.seed, config.evaluate.replicates) for role, p in scored.predictions.items()}
-    exact = {role: metrics.Ranking.of(scored.y, p).metrics(np.ones(len(scored.y))) for role, p in scored.predictions.items()}
-    table = {role: {name: _with_interval(value, draws[role][name]) for name, value in own.items()} for role, own in exact.items()}
+    draws = {
+        role: metrics.replicates(scored.y, p, config.seed, config.evaluate.replicates)
+        for role, p in scored.predictions.items()
+    }
+    exact = {
+        role: metrics.Ranking.of(scored.y, p).metrics(np.ones(len(scored.y))) for role, p in scored.predictions.items()
+    }
+    table = {
+        role: {name: _with_interval(value, draws[role][name]) for name, value in own.items()}
+        for role, own in exact.items()
+    }
     difference = _difference(exact, draws)
     return {
         "rows": len(scored.y),
@@ -170,7 +188,9 @@ def _verdict(found: Mapping[str, Any], difference: Mapping[str, Any], floors: Ma
         smaller = name in SMALLER_IS_BETTER
         good = value <= floor if smaller else value >= floor
         passed &= bool(good)
-        reasons.append(f"{name} is {value:.4f}, {'within' if good else 'outside'} its floor of {'at most' if smaller else 'at least'} {floor:g}.")
+        reasons.append(
+            f"{name} is {value:.4f}, {'within' if good else 'outside'} its floor of {'at most' if smaller else 'at least'} {floor:g}."
+        )
     if difference:
         auc = difference["roc_auc"]
         good = auc["high"] >= 0
@@ -182,5 +202,3 @@ def _verdict(found: Mapping[str, Any], difference: Mapping[str, Any], floors: Ma
     else:
         reasons.append("There is no champion to compare with, so the floors alone decide.")
     return {"passed": passed, "reasons": reasons}
-
-

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, cast
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
@@ -16,6 +16,14 @@ from ml_pipeline.templates import BaseHandler, Parameters
 RANK = "rank"
 
 
+class Scored(NamedTuple):
+    """Predictions, the rows they were made from, and the folder of what is made of both."""
+
+    predictions: Dataset
+    combined: Dataset
+    key: str
+
+
 class PostprocessHandler(BaseHandler):
     """Sends every prediction, with the columns it was made from, through the use case's postprocessing."""
 
@@ -25,31 +33,30 @@ class PostprocessHandler(BaseHandler):
         return run.use_case.load(run.config.postprocess)
 
     @classmethod
-    def serve(cls, model: Any, run: StageRun) -> None:
-        """Format, unless the same predictions were formatted before."""
-        predictions, combined = cls.load_data(run)
-        key = run.key(predictions.manifest.digest, combined.manifest.digest)
-        run.model_version = predictions.manifest.made_from["model_version"]
-        if found := run.stored(key):
-            run.reused = True
-            run.left(found)
-            return
-        run.rows_in = predictions.manifest.rows
-        ranks = _ranks(predictions)
-        writer = run.writer(key, "scored", run.config.time)
-        for batch in cls.apply(model, cls.load_params(model, run), _paired(predictions, combined, ranks), run):
-            writer.write(batch)
-        run.left(writer.close(run.provenance([predictions, combined], model_version=run.model_version)))
-
-    @classmethod
-    def load_data(cls, run: StageRun) -> tuple[Dataset, Dataset]:
+    def load_data(cls, run: StageRun) -> Scored:
         """Predictions and the rows they were made from."""
-        return run.dataset("predictions"), run.dataset("combined")
+        predictions, combined = run.dataset("predictions"), run.dataset("combined")
+        run.model_version = predictions.manifest.made_from["model_version"]
+        return Scored(predictions, combined, run.key(predictions.manifest.digest, combined.manifest.digest))
 
     @classmethod
-    def load_params(cls, model: Any, run: StageRun) -> Parameters:
-        """A postprocessing learns nothing."""
-        return {}
+    def is_stored(cls, run: StageRun, data: Scored) -> bool:
+        return run.found(data.key)
+
+    @classmethod
+    def apply(cls, model: Any, parameters: Parameters, data: Scored, run: StageRun) -> Iterator[Columns]:
+        """Formatted batches."""
+        batches = _paired(data.predictions, data.combined, _ranks(data.predictions))
+        return run.engine.map(lambda batch: model.transform(batch, parameters), batches)
+
+    @classmethod
+    def store_output(cls, run: StageRun, data: Scored, output: Iterator[Columns]) -> None:
+        """Write the table."""
+        run.rows_in = data.predictions.manifest.rows
+        writer = run.writer(data.key, "scored", run.config.time)
+        for batch in output:
+            writer.write(batch)
+        run.left(writer.close(run.provenance([data.predictions, data.combined], model_version=run.model_version)))
 
 
 def _ranks(predictions: Dataset) -> Callable[[Floats], Floats]:
@@ -69,5 +76,10 @@ def _paired(predictions: Dataset, combined: Dataset, ranks: Callable[[Floats], F
         return load
 
     if [part.rows for part in predictions.manifest.parts] != [part.rows for part in combined.manifest.parts]:
-        raise IntegrityError("predictions and combined rows do not pair", given=predictions.key, expected=combined.key, do="run serve with force")
+        raise IntegrityError(
+            "predictions and combined rows do not pair",
+            given=predictions.key,
+            expected=combined.key,
+            do="run serve with force",
+        )
     return [pair(*both) for both in zip(predictions.batches(), combined.batches(), strict=True)]

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
-from ml_pipeline.artifacts.datasets import Dataset, Reject
-from ml_pipeline.chain import REJECTED, split_rejected
-from ml_pipeline.columns import Category, Column, Columns, count, take
+from ml_pipeline.artifacts.datasets import Dataset
+from ml_pipeline.columns import Columns, concat
+from ml_pipeline.data.rejects import set_apart
 from ml_pipeline.errors import DataError
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.templates import NO_PARAMETERS, BaseHandler, BaseModel, Parameters
 
 
+class Job(NamedTuple):
+    """One prepared dataset: what it is made from, the names it goes by, and the dataset once it is stored."""
+
+    inputs: tuple[Dataset, ...]
+    key: str
+    names: tuple[str, ...]
+    stored: Dataset | None
+
+
 class PrepareHandler(BaseHandler):
-    """One prepared dataset for each snapshot, so that a night prepares only what is new."""
+    """One prepared dataset for each snapshot, so that a night prepares only what is new; a derived source has one."""
 
     @classmethod
     def model(cls, run: StageRun) -> Any:
@@ -23,32 +31,25 @@ class PrepareHandler(BaseHandler):
         return run.use_case.load(run.config.sources[run.step.source].prepare)
 
     @classmethod
-    def serve(cls, model: Any, run: StageRun) -> None:
-        """Prepare each snapshot; a derived source is made from all of its origin's at once."""
-        origin = run.config.sources[run.step.source].derived
-        snapshots = cls.load_data(run)
-        run.reused = True
+    def load_data(cls, run: StageRun) -> list[Job]:
+        """The snapshots that hold rows; for a derived source all of its origin's history at once."""
+        source = run.step.source
+        origin = run.config.sources[source].derived
         if origin:
-            preparation = run.use_case.load(run.config.sources[origin].prepare)
-            prepared = [cls._prepared(preparation, snapshot, origin, run) for snapshot in snapshots]
-            cls.store_output(run, [cls._derived(model, prepared, run)])
-        else:
-            cls.store_output(run, [cls._prepared(model, snapshot, run.step.source, run) for snapshot in snapshots])
+            return [_job(run, run.datasets(f"history.{origin}"), (f"prepared.{source}",))]
+        history = tuple(name for name in run.step.writes if name.startswith("history."))
+        past = (*history, *(() if _scores(run) else (f"prepared.{source}",)))
+        jobs = [_job(run, [snapshot], past) for snapshot in _filled(run, f"raw.{source}")] if past else []
+        if _scores(run):
+            jobs += [_job(run, [snapshot], (f"prepared.{source}",)) for snapshot in _filled(run, f"new.{source}")]
+        return jobs
 
     @classmethod
-    def load_data(cls, run: StageRun) -> list[Dataset]:
-        """The snapshots that hold rows."""
-        config = run.config.sources[run.step.source]
-        kind = "new" if run.online and config.drives else "raw"
-        snapshots = run.datasets(f"{kind}.{config.derived or run.step.source}")
-        filled = [snapshot for snapshot in snapshots if snapshot.manifest.rows]
-        if not filled:
-            raise DataError(
-                f"the source {config.derived or run.step.source} has no records",
-                given=f"{len(snapshots)} empty snapshots up to {run.request.as_of.isoformat()}",
-                do="give a later --as-of, or mend the source",
-            )
-        return filled
+    def is_stored(cls, run: StageRun, data: list[Job]) -> bool:
+        if any(job.stored is None for job in data):
+            return False
+        cls.store_output(run, data, ())
+        return True
 
     @classmethod
     def load_params(cls, model: Any, run: StageRun) -> Parameters:
@@ -56,64 +57,58 @@ class PrepareHandler(BaseHandler):
         return model.parameters if isinstance(model, BaseModel) else NO_PARAMETERS
 
     @classmethod
-    def store_output(cls, run: StageRun, output: list[Dataset]) -> None:
-        """Record the prepared datasets, whatever source they were stored under."""
-        for dataset in output:
-            run.left(dataset, f"prepared.{run.step.source}")
+    def apply(cls, model: Any, parameters: Parameters, data: list[Job], run: StageRun) -> Iterator[Iterator[Columns]]:
+        """For each missing dataset its batches; a derived source is one batch, for groups know no borders."""
+        derived = run.config.sources[run.step.source].derived
+        for job in data:
+            if job.stored is None:
+                batches = [lambda job=job: _whole(job, parameters)] if derived else job.inputs[0].batches()
+                yield run.engine.map(lambda batch: model.transform(batch, parameters), batches)
 
     @classmethod
-    def _prepared(cls, model: Any, snapshot: Dataset, source: str, run: StageRun) -> Dataset:
-        key = run.key(snapshot.manifest.digest, name=f"prepare.{source}")
-        if found := run.stored(key):
-            return found
-        run.reused = False
-        writer = run.writer(key, f"prepared.{source}", run.config.time)
-        example: Reject | None = None
-        for batch in cls.apply(model, cls.load_params(model, run), snapshot.batches(), run):
-            good, bad = split_rejected(batch)
-            rejects = rejected_records(bad)
-            example = example or (rejects[0] if rejects else None)
-            writer.write(good)
-            writer.set_aside(rejects)
-        run.rows_in += snapshot.manifest.rows
-        run.guard(writer.quarantined, snapshot.manifest.rows, example)
-        return writer.close(run.provenance([snapshot]))
-
-    @classmethod
-    def _derived(cls, model: Any, prepared: list[Dataset], run: StageRun) -> Dataset:
-        key = run.key([dataset.manifest.digest for dataset in prepared])
-        if found := run.stored(key):
-            return found
-        run.reused = False
-        parameters = cls.load_params(model, run)
-        history = _together(prepared, parameters.get("reads"))
-        run.rows_in += count(history)
-        writer = run.writer(key, f"prepared.{run.step.source}")
-        writer.write(model.transform(history, parameters))
-        return writer.close(run.provenance(prepared))
+    def store_output(cls, run: StageRun, data: list[Job], output: Any) -> None:
+        """Write what is missing."""
+        made = iter(output)
+        for job in data:
+            dataset = job.stored or _write(run, job, next(made))
+            for name in job.names:
+                run.left(dataset, name)
 
 
-def rejected_records(bad: Columns) -> list[Reject]:
-    """Rows with the reserved column as (reason, record)."""
-    reasons = bad.get(REJECTED)
-    if not isinstance(reasons, Category):
-        return []
-    plain = {name: _values(column) for name, column in bad.items() if name != REJECTED}
-    return [
-        (str(reason), {name: values[row] for name, values in plain.items()}) for row, reason in enumerate(reasons.values())
-    ]
+def _scores(run: StageRun) -> bool:
+    return run.online and run.config.sources[run.step.source].drives
 
 
-def reject_counts(rejects: list[Reject]) -> Mapping[str, int]:
-    """How many records per reason."""
-    return Counter(reason for reason, _ in rejects)
+def _filled(run: StageRun, name: str) -> list[Dataset]:
+    snapshots = run.datasets(name)
+    filled = [snapshot for snapshot in snapshots if snapshot.manifest.rows]
+    if not filled:
+        raise DataError(
+            f"the source {run.step.source} has no records",
+            given=f"{len(snapshots)} empty snapshots up to {run.request.as_of.isoformat()}",
+            do="give a later --as-of, or mend the source",
+        )
+    return filled
 
 
-def _values(column: Column) -> list[Any]:
-    return column.values() if isinstance(column, Category) else column.tolist()
+def _job(run: StageRun, inputs: list[Dataset], names: tuple[str, ...]) -> Job:
+    key = run.key([dataset.manifest.digest for dataset in inputs])
+    return Job(tuple(inputs), key, names, run.stored(key))
 
 
-def _together(datasets: list[Dataset], names: list[str] | None) -> dict[str, Column]:
-    from ml_pipeline.columns import concat
+def _whole(job: Job, parameters: Parameters) -> Columns:
+    return concat([dataset.columns(parameters.get("columns")) for dataset in job.inputs])
 
-    return take(concat([dataset.columns(names) for dataset in datasets]), slice(None))
+
+def _write(run: StageRun, job: Job, batches: Iterator[Columns]) -> Dataset:
+    writer = run.writer(job.key, f"prepared.{run.step.source}", run.config.time)
+    example = None
+    for batch in batches:
+        good, rejects = set_apart(batch)
+        example = example or (rejects[0] if rejects else None)
+        writer.write(good)
+        writer.set_aside(rejects)
+    rows = sum(dataset.manifest.rows for dataset in job.inputs)
+    run.rows_in += rows
+    run.guard(writer.quarantined, rows, example)
+    return writer.close(run.provenance(job.inputs))

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from ml_pipeline.artifacts.registry import Promotion
 from ml_pipeline.contract import Artifact
 from ml_pipeline.errors import NothingToDo
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.templates import BaseHandler
+
+
+class Candidate(NamedTuple):
+    """A model that would be champion: its version, the digest of its verdict, its metrics, the last promotion."""
+
+    version: str
+    evidence: str
+    metrics: dict[str, Any]
+    last: Promotion | None
 
 
 class PromoteHandler(BaseHandler):
@@ -20,42 +29,53 @@ class PromoteHandler(BaseHandler):
         return None
 
     @classmethod
-    def serve(cls, model: Any, run: StageRun) -> None:
-        """Promote, unless the verdict forbids it or the candidate is champion already."""
-        candidate, evidence = cls.load_data(run)
-        run.model_version = candidate
-        metrics = run.registry.metrics(candidate)
-        last = run.registry.last_promotion()
-        if last and last.to == candidate:
-            run.reused = True
-        elif not metrics["verdict"]["passed"]:
-            raise NothingToDo("the candidate is not promoted", given=" ".join(metrics["verdict"]["reasons"]), expected="a verdict that passes")
-        else:
-            last = cls.store_output(run, _entry(run, candidate, evidence, last, metrics))
-        key = f"promotions/{last.number:06d}.yaml"
-        run.artifacts.append(Artifact("promotion", run.store.address(key), key, candidate))
+    def load_data(cls, run: StageRun) -> Candidate:
+        """The candidate, what was found about it, and the end of the log."""
+        version = run.inputs("model")[0].key.split("/")[1]
+        run.model_version = version
+        return Candidate(
+            version, run.inputs("verdict")[0].digest, run.registry.metrics(version), run.registry.last_promotion()
+        )
 
     @classmethod
-    def load_data(cls, run: StageRun) -> tuple[str, str]:
-        """The candidate's version and the digest of its verdict."""
-        return run.inputs("model")[0].key.split("/")[1], run.inputs("verdict")[0].digest
+    def is_stored(cls, run: StageRun, data: Candidate) -> bool:
+        """The candidate is champion already."""
+        if not data.last or data.last.to != data.version:
+            return False
+        _leave(run, data.last)
+        return True
 
     @classmethod
-    def store_output(cls, run: StageRun, output: Promotion) -> Promotion:
+    def apply(cls, model: Any, parameters: Any, data: Candidate, run: StageRun) -> Promotion:
+        """The entry, if the verdict allows it."""
+        verdict = data.metrics["verdict"]
+        if not verdict["passed"]:
+            raise NothingToDo(
+                "the candidate is not promoted", given=" ".join(verdict["reasons"]), expected="a verdict that passes"
+            )
+        return _entry(run, data)
+
+    @classmethod
+    def store_output(cls, run: StageRun, data: Candidate, output: Promotion) -> None:
         """Append the entry."""
         run.registry.promote(output)
         run.log.info("%s is champion in place of %s", output.to, output.previous or "none")
-        return output
+        _leave(run, output)
 
 
-def _entry(run: StageRun, candidate: str, evidence: str, last: Promotion | None, metrics: Any) -> Promotion:
+def _leave(run: StageRun, entry: Promotion) -> None:
+    key = f"promotions/{entry.number:06d}.yaml"
+    run.artifacts.append(Artifact("promotion", run.store.address(key), key, entry.to))
+
+
+def _entry(run: StageRun, data: Candidate) -> Promotion:
     return Promotion(
-        number=last.number + 1 if last else 1,
-        to=candidate,
-        previous=last.to if last else "",
+        number=data.last.number + 1 if data.last else 1,
+        to=data.version,
+        previous=data.last.to if data.last else "",
         actor="gate",
-        reason=" ".join(metrics["verdict"]["reasons"]),
+        reason=" ".join(data.metrics["verdict"]["reasons"]),
         run=run.request.run_id,
         as_of=run.request.as_of.isoformat(),
-        evidence=evidence,
+        evidence=data.evidence,
     )

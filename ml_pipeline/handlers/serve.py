@@ -25,24 +25,19 @@ class ServeHandler(BaseHandler):
         return run.use_case.load(run.config.model)
 
     @classmethod
-    def serve(cls, model: type[Chain], run: StageRun) -> None:
-        """Predict, unless the same champion predicted the same rows before."""
-        data = cls.load_data(run)
+    def load_data(cls, run: StageRun) -> Dataset:
+        """The combined rows, for the champion to predict."""
         run.model_version = run.registry.champion()
         if not run.model_version:
-            raise UsageError("there is no champion to predict with", given=run.config.name, do=f"run `ml-pipeline run {run.config.name} offline` first")
-        if found := run.stored(cls._key(run, data)):
-            run.reused = True
-            run.left(found)
-            return
-        run.rows_in = data.manifest.rows
-        parameters = cls.load_params(model, run)
-        cls.store_output(run, (data, cls.apply(model, parameters, data, run)))
+            name = run.config.name
+            raise UsageError(
+                "there is no champion to predict with", given=name, do=f"run `ml-pipeline run {name} offline` first"
+            )
+        return run.dataset("combined")
 
     @classmethod
-    def load_data(cls, run: StageRun) -> Dataset:
-        """The combined rows."""
-        return run.dataset("combined")
+    def is_stored(cls, run: StageRun, data: Dataset) -> bool:
+        return run.found(_key(run, data))
 
     @classmethod
     def load_params(cls, model: type[Chain], run: StageRun) -> Parameters:
@@ -50,7 +45,9 @@ class ServeHandler(BaseHandler):
         return run.registry.parameters(run.model_version)
 
     @classmethod
-    def apply(cls, model: type[Chain], parameters: Parameters, data: Dataset, run: StageRun) -> Iterator[dict[str, Column]]:
+    def apply(
+        cls, model: type[Chain], parameters: Parameters, data: Dataset, run: StageRun
+    ) -> Iterator[dict[str, Column]]:
         """The rows' identity with what the model predicts."""
         identity = [run.config.key, run.config.time, MOMENT]
 
@@ -62,14 +59,14 @@ class ServeHandler(BaseHandler):
         return run.engine.map(predict, data.batches(list(dict.fromkeys([*identity, *model.inputs()]))))
 
     @classmethod
-    def store_output(cls, run: StageRun, output: tuple[Dataset, Iterator[Columns]]) -> None:
+    def store_output(cls, run: StageRun, data: Dataset, output: Iterator[Columns]) -> None:
         """Write the predictions."""
-        data, batches = output
-        writer = run.writer(cls._key(run, data), "predictions", run.config.time)
-        for batch in batches:
+        run.rows_in = data.manifest.rows
+        writer = run.writer(_key(run, data), "predictions", run.config.time)
+        for batch in output:
             writer.write(batch)
         run.left(writer.close(run.provenance([data], model_version=run.model_version)))
 
-    @classmethod
-    def _key(cls, run: StageRun, data: Dataset) -> str:
-        return run.key(data.manifest.digest, run.model_version)
+
+def _key(run: StageRun, data: Dataset) -> str:
+    return run.key(data.manifest.digest, run.model_version)

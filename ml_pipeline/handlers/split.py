@@ -39,25 +39,9 @@ class SplitHandler(BaseHandler):
     """Writes one dataset for each part."""
 
     @classmethod
-    def model(cls, run: StageRun) -> type[BaseModel]:
+    def model(cls, run: StageRun) -> Any:
         """The split, as a model that learns nothing."""
         return Parting
-
-    @classmethod
-    def serve(cls, model: type[BaseModel], run: StageRun) -> None:
-        """Part the rows, unless the same rows were parted before."""
-        combined = cls.load_data(run)
-        stored = [run.stored(run.key(combined.manifest.digest, part)) for part in PARTS]
-        found = [dataset for dataset in stored if dataset]
-        if len(found) == len(PARTS):
-            run.reused = True
-            for dataset in found:
-                run.left(dataset)
-            return
-        run.rows_in = combined.manifest.rows
-        last = np.datetime64(combined.manifest.time["last"].replace("+00:00", ""), "us")
-        output = cls.apply(model, {"config": run.config, "last": last}, combined.batches(), run)
-        cls.store_output(run, (combined, output))
 
     @classmethod
     def load_data(cls, run: StageRun) -> Dataset:
@@ -65,22 +49,41 @@ class SplitHandler(BaseHandler):
         return run.dataset("combined")
 
     @classmethod
-    def store_output(cls, run: StageRun, output: tuple[Dataset, Iterator[list[Any]]]) -> None:
+    def is_stored(cls, run: StageRun, data: Dataset) -> bool:
+        found = [dataset for part in PARTS if (dataset := run.stored(_key(run, data, part)))]
+        if len(found) < len(PARTS):
+            return False
+        for dataset in found:
+            run.left(dataset)
+        return True
+
+    @classmethod
+    def apply(cls, model: Any, parameters: Parameters, data: Dataset, run: StageRun) -> Iterator[list[Columns]]:
+        """The rows of each part, batch by batch."""
+        run.rows_in = data.manifest.rows
+        settings = {"config": run.config, "last": np.datetime64(data.manifest.time["last"].replace("+00:00", ""), "us")}
+        return run.engine.map(lambda batch: model.transform(batch, settings), data.batches())
+
+    @classmethod
+    def store_output(cls, run: StageRun, data: Dataset, output: Iterator[list[Columns]]) -> None:
         """Write the parts; none may be empty."""
-        combined, batches = output
-        writers = [run.writer(run.key(combined.manifest.digest, part), part, run.config.time) for part in PARTS]
-        for parts in batches:
+        writers = [run.writer(_key(run, data, part), part, run.config.time) for part in PARTS]
+        for parts in output:
             for writer, rows in zip(writers, parts, strict=True):
                 writer.write(rows)
-        if empty := [writer.name for writer in writers if not writer.parts and not writer.pending_rows]:
+        if empty := [writer.name for writer in writers if not writer.rows]:
             raise DataError(
                 f"the split leaves no rows for {', '.join(empty)}",
-                given=f"{combined.manifest.rows:,} rows from {combined.manifest.time.get('first')} to {combined.manifest.time.get('last')}, "
+                given=f"{data.manifest.rows:,} rows from {data.manifest.time['first']} to {data.manifest.time['last']}, "
                 f"validation {run.config.split.validation}, test {run.config.split.test}",
                 do="give a later --as-of, or shorten split.validation and split.test in pipeline.yaml",
             )
         for writer in writers:
-            run.left(writer.close(run.provenance([combined])))
+            run.left(writer.close(run.provenance([data])))
+
+
+def _key(run: StageRun, combined: Dataset, part: str) -> str:
+    return run.key(combined.manifest.digest, part)
 
 
 def _share(text: str) -> float:

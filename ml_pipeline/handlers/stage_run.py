@@ -23,7 +23,9 @@ from ml_pipeline.stages import Step, needs, steps
 class StageRun:
     """Inputs by name, outputs under their fingerprints, and the counts that end in the stage's result."""
 
-    def __init__(self, use_case: UseCase, step: Step, request: StageRequest, engine: LocalEngine, system: SystemVersion) -> None:
+    def __init__(
+        self, use_case: UseCase, step: Step, request: StageRequest, engine: LocalEngine, system: SystemVersion
+    ) -> None:
         self.use_case, self.step, self.request, self.engine, self.system = use_case, step, request, engine, system
         self.config = use_case.config
         self.store = Store(request.store).within(self.config.name)
@@ -68,15 +70,22 @@ class StageRun:
         """The one dataset left under a name."""
         return self.datasets(name)[0]
 
-    def key(self, *made_from: Any, name: str = "") -> str:
+    def key(self, *made_from: Any) -> str:
         """The folder of a dataset that this step makes: a fingerprint of the system and what it is made from."""
-        return "data/" + fingerprint([self.system.digest, name or self.step.name, made_from])[:32]
+        return "data/" + fingerprint([self.system.digest, self.step.name, made_from])[:32]
 
     def stored(self, key: str) -> Dataset | None:
         """The dataset if it was made before, by this run or any other; never, where the request forces the step."""
         if self.request.force or not self.store.exists(f"{key}/{MANIFEST}"):
             return None
         return open_dataset(self.store, key)
+
+    def found(self, key: str, name: str = "") -> bool:
+        """Whether a dataset was made before; if so it is recorded as an output."""
+        dataset = self.stored(key)
+        if dataset:
+            self.left(dataset, name)
+        return dataset is not None
 
     def writer(self, key: str, name: str, time: str | None = None) -> DatasetWriter:
         """A writer of a dataset."""
@@ -109,7 +118,9 @@ class StageRun:
         """
         bad, share = sum(rejected.values()), self.config.quarantine.share
         if rows and bad / rows > share:
-            reasons = ", ".join(f"{reason} ({count:,})" for reason, count in sorted(rejected.items(), key=lambda item: -item[1])[:5])
+            reasons = ", ".join(
+                f"{reason} ({count:,})" for reason, count in sorted(rejected.items(), key=lambda item: -item[1])[:5]
+            )
             raise QuarantineError(
                 f"{self.step.name} would set aside {bad:,} of {rows:,} records ({bad / rows:.1%})",
                 given=f"{reasons}; for example {example[1] if example else ''}"[:600],

@@ -40,21 +40,17 @@ class TrainHandler(BaseHandler):
         return run.use_case.load(run.config.model)
 
     @classmethod
-    def train(cls, model: type[Chain], run: StageRun) -> None:
-        """Fit and store, unless the same model was trained before."""
-        data = cls.load_data(run)
-        run.model_version = model_version(run.system.digest, data.snapshots, run.config.seed)
-        run.reused = run.registry.has(run.model_version) and not run.request.force
-        if not run.reused:
-            start = cls.load_params(model, run)
-            model.outputs(start, _kinds(data.train))
-            cls.store_output(run, (model, cls.fit(model, start, data, run), data))
-        run.artifacts.append(run.registry.artifact(run.model_version))
-
-    @classmethod
     def load_data(cls, run: StageRun) -> Splits:
         """The training and validation rows."""
         return Splits(run.dataset("train"), run.dataset("validation"))
+
+    @classmethod
+    def is_stored(cls, run: StageRun, data: Splits) -> bool:
+        run.model_version = model_version(run.system.digest, data.snapshots, run.config.seed)
+        if run.request.force or not run.registry.has(run.model_version):
+            return False
+        run.artifacts.append(run.registry.artifact(run.model_version))
+        return True
 
     @classmethod
     def load_params(cls, model: type[Chain], run: StageRun) -> Parameters:
@@ -64,6 +60,7 @@ class TrainHandler(BaseHandler):
     @classmethod
     def fit(cls, model: type[Chain], start: Parameters, data: Splits, run: StageRun) -> Parameters:
         """Fit each variant on train, warm from the one before, and keep the one with the least loss on validation."""
+        model.outputs(start, _kinds(data.train))
         run.rows_in = data.train.manifest.rows + data.validation.manifest.rows
         columns = [*model.inputs(), run.config.label]
         batches, label = data.train.batches(columns), partial(_label, name=run.config.label)
@@ -72,18 +69,18 @@ class TrainHandler(BaseHandler):
         for variant in model.variants(start) or [{}]:
             fitted = model.fit(model.vary(fitted, variant), batches, label, run.engine.total)
             loss = _mean_loss(model, fitted, judged, label, run)
-            run.log.info("%s: validation loss %.6f", ", ".join(f"{k} {v:g}" for k, v in variant.items()) or "fitted", loss)
+            name = ", ".join(f"{setting} {value:g}" for setting, value in variant.items()) or "as it stands"
+            run.log.info("%s: validation loss %.6f", name, loss)
             best = fitted if loss < min(losses.values(), default=np.inf) else best
-            losses[", ".join(f"{name} {value:g}" for name, value in variant.items()) or "fitted"] = loss
+            losses[name] = loss
         run.metrics["validation_loss"] = losses
         return best
 
     @classmethod
-    def store_output(cls, run: StageRun, output: tuple[type[Chain], Parameters, Splits]) -> None:
+    def store_output(cls, run: StageRun, data: Splits, output: Parameters) -> None:
         """Write parameters.yaml, then model.yaml."""
-        model, parameters, data = output
-        content = parameters_file.dump(parameters, model.__name__)
-        note = parameters["estimator"].get("fit", {}).get("note")
+        content = parameters_file.dump(output, run.config.model.rpartition(".")[2])
+        note = output["estimator"].get("fit", {}).get("note")
         run.notes += [note] if note else []
         described = Model(
             version=run.model_version,
@@ -98,6 +95,7 @@ class TrainHandler(BaseHandler):
             system=run.system.components,
         )
         run.registry.add(described, content)
+        run.artifacts.append(run.registry.artifact(run.model_version))
 
 
 def _label(batch: Columns, name: str) -> Floats:

@@ -43,9 +43,8 @@ class Cyclic(Encoder):
 
 
 def _waves(values: Floats, period: float, harmonics: int) -> Floats:
-    turns = values / period
-    # The part of the turn alone, because a large angle loses digits.
-    angles = 2 * np.pi * (turns - np.floor(turns)) * np.arange(1.0, harmonics + 1)[:, None]
+    # The place in the period first, which is exact, because a large angle loses digits.
+    angles = 2 * np.pi / period * np.mod(values, period) * np.arange(1.0, harmonics + 1)[:, None]
     block = np.empty((2 * harmonics, len(values)))
     block[::2], block[1::2] = np.sin(angles), np.cos(angles)
     return block.T

