@@ -137,7 +137,7 @@ class Link:
 
 def keep(*columns: str) -> Link:
     """The last link of a preparation: the columns that leave it, all others end here."""
-    return Link(lambda: None, "keep", columns, columns, keeps=True)
+    return Link(keep, "keep", columns, columns, keeps=True)
 
 
 Links: TypeAlias = tuple[Link, ...]

@@ -117,20 +117,14 @@ def stage_command(ctx: click.Context, request: str) -> None:
 @json_option
 def runs_command(use_case: str, store: str | None, as_json: bool) -> None:
     """List runs, with the URIs and digests of what they wrote."""
-    import msgspec
-
-    from ml_pipeline.artifacts.store import Store
     from ml_pipeline.config import find
-    from ml_pipeline.contract import StageResult
+    from ml_pipeline.terminal import runs_table, stored_results
 
     find(use_case)
-    room = Store(_store_uri(store)).within(use_case)
-    results = [msgspec.json.decode(room.get(key), type=StageResult) for key in room.keys("runs/")]
+    results = stored_results(use_case, _store_uri(store))
     if as_json:
         click.echo(_json(results))
     else:
-        from ml_pipeline.terminal import runs_table
-
         runs_table(results)
 
 
@@ -160,11 +154,12 @@ def models_list(use_case: str, store: str | None, as_json: bool) -> None:
 @click.option("--format", "form", type=click.Choice(["mermaid", "svg"]), default="mermaid", show_default=True)
 def graph_command(use_case: str, level: Any, form: str) -> None:
     """Draw a use case from the objects that run."""
-    from ml_pipeline import graph
     from ml_pipeline.config import find
+    from ml_pipeline.graph import draw, mermaid
+    from ml_pipeline.picture import svg
 
-    drawn = graph.draw(find(use_case), level)
-    click.echo(graph.mermaid(drawn) if form == "mermaid" else graph.svg(drawn))
+    drawing = draw(find(use_case), level)
+    click.echo(mermaid(drawing) if form == "mermaid" else svg(drawing))
 
 
 @main.command("summary")

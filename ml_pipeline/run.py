@@ -21,7 +21,7 @@ from ml_pipeline.contract import Artifact, StageRequest, StageResult, Status, ru
 from ml_pipeline.engines.local import LocalEngine
 from ml_pipeline.errors import NothingToDo, UsageError
 from ml_pipeline.handlers.stage_run import StageRun
-from ml_pipeline.stages import Step, needs, select
+from ml_pipeline.stages import Stage, Step, needs, select
 from ml_pipeline.templates import BaseHandler
 
 Progress = Callable[[str, int, int], None]
@@ -38,7 +38,7 @@ class Order(NamedTuple):
     progress: Progress
 
 
-def run(request: StageRequest, progress: Progress = lambda step, done, of: None) -> list[StageResult]:
+def run(request: StageRequest, progress: Progress = lambda *_: None) -> list[StageResult]:
     """Run the stages a request names, in order, and leave the result of each in the store.
 
     A step that finds nothing to do is `skipped`, and so are the steps that need what it would have written.
@@ -88,10 +88,10 @@ def _run_step(order: Order, step: Step) -> StageResult:
     engine = LocalEngine(None, config.resources.memory_bytes, lambda done, of: order.progress(step.name, done, of))
     own = StageRun(order.use_case, step, order.request, engine, order.system)
     log.info("%s begins", step.name)
-    handler = _handler(step)
+    handler = handler_of(step.stage)
     try:
-        call = handler.train if step.stage.name == "train" else handler.serve
-        call(handler.model(own), own)  # type: ignore[attr-defined]
+        call = handler.train if step.stage.trains else handler.serve
+        call(handler.model(own), own)
     except NothingToDo as nothing:
         log.info("%s: %s", step.name, nothing)
         return _skipped(order, step, str(nothing))
@@ -99,8 +99,9 @@ def _run_step(order: Order, step: Step) -> StageResult:
     return _leave(order, step, result)
 
 
-def _handler(step: Step) -> type[BaseHandler]:
-    module, _, name = step.stage.handler.partition(":")
+def handler_of(stage: Stage) -> type[BaseHandler]:
+    """The handler that a row of the table names."""
+    module, _, name = stage.handler.partition(":")
     found: type[BaseHandler] = getattr(importlib.import_module(f"ml_pipeline.handlers.{module}"), name)
     return found
 

@@ -34,7 +34,7 @@ class Stage(NamedTuple):
     offline: Flow | None
     online: Flow | None
     per_source: bool = False
-    network: bool = False
+    trains: bool = False
 
     def flow(self, mode: Mode) -> Flow | None:
         """What it reads and writes in a mode; none where the mode does not have it."""
@@ -50,7 +50,6 @@ STAGES = (
         offline=Flow((), ("raw",)),
         online=Flow((), ("raw", "new")),
         per_source=True,
-        network=True,
     ),
     Stage(
         "prepare",
@@ -84,6 +83,7 @@ STAGES = (
         "train",
         offline=Flow(("train", "validation"), ("model",)),
         online=None,
+        trains=True,
     ),
     Stage(
         "evaluate",

@@ -141,6 +141,11 @@ def require(link: str, columns: Sequence[str], kinds: Mapping[str, Kind], *allow
             )
 
 
+SERVE = ("load_data", "load_params", "apply", "store_output")
+TRAIN = ("load_data", "load_params", "fit", "store_output")
+"""The steps of a handler in the order they run; the graph is drawn from them."""
+
+
 class BaseHandler:
     """Moves data around one model: load, compute, store. Never computes itself.
 
@@ -151,21 +156,22 @@ class BaseHandler:
     @classmethod
     def train(cls, model: Any, run: StageRun) -> None:
         """Fit `model` on what `load_data` gives, starting from `load_params`, and store the parameters."""
-        cls._sequence(model, run, cls.fit)
+        cls._run(TRAIN, model, run)
 
     @classmethod
     def serve(cls, model: Any, run: StageRun) -> None:
         """Transform what `load_data` gives with the parameters from `load_params` and store the outcome."""
-        cls._sequence(model, run, cls.apply)
+        cls._run(SERVE, model, run)
 
     @classmethod
-    def _sequence(cls, model: Any, run: StageRun, compute: Callable[..., Any]) -> None:
-        data = cls.load_data(run)
+    def _run(cls, steps: tuple[str, ...], model: Any, run: StageRun) -> None:
+        load_data, load_params, compute, store_output = (getattr(cls, step) for step in steps)
+        data = load_data(run)
         if cls.is_stored(run, data):
             run.reused = True
             return
-        parameters = cls.load_params(model, run)
-        cls.store_output(run, data, compute(model, parameters, data, run))
+        parameters = load_params(model, run)
+        store_output(run, data, compute(model, parameters, data, run))
 
     @classmethod
     def model(cls, run: StageRun) -> Any:

@@ -44,7 +44,8 @@ def moment(text: str, timezone: str) -> dt.datetime:
             expected="a date or a moment such as 2013-09-01 or 2013-09-01T06:00:00+02:00",
             do="trigger the run again with such an as_of, or leave it empty",
         ) from error
-    return (parsed if parsed.tzinfo else parsed.replace(tzinfo=ZoneInfo(timezone))).astimezone(dt.UTC).replace(microsecond=0)
+    local = parsed if parsed.tzinfo else parsed.replace(tzinfo=ZoneInfo(timezone))
+    return local.astimezone(dt.UTC).replace(microsecond=0)
 
 
 def run_name(mode: str, airflow_run: str) -> str:

@@ -104,8 +104,8 @@ def _limits(config: Any) -> Limits:
 
 
 def _reaches_out(order: Order) -> bool:
-    """Whether anything is to be had over the network: the store, or a source's records."""
-    sources = {stage.name for stage in STAGES if stage.network}
+    """Whether anything is to be had over the network: the store, or records (for a stage that reads nothing stored)."""
+    sources = {stage.name for stage in STAGES if not any(flow.reads for flow in (stage.offline, stage.online) if flow)}
     remote = request.local_folder(order.request.store) is None
     return remote or any(step.partition(".")[0] in sources for step in order.request.stages)
 

@@ -179,6 +179,13 @@ class TestOnAnEngine:
             operator(how).execute(context())
         assert self.left() == []
 
+    def test_a_stage_that_fetches_records_has_a_network(
+        self, operator: Callable[..., StageOperator], context: Callable[..., Any]
+    ) -> None:
+        made = operator("hang", stages=["ingest.orders"])
+        with made.start(made.order(context())) as container:
+            assert self.engine.api.inspect_container(container.id)["HostConfig"]["NetworkMode"] == "bridge"
+
     @pytest.mark.parametrize("how", ["hang", "stubborn"])
     def test_a_killed_task_is_not_green_and_leaves_no_container(
         self, operator: Callable[..., StageOperator], context: Callable[..., Any], how: str

@@ -97,8 +97,9 @@ def test_the_init_hands_termination_on(image: Any, client: Any) -> None:
     code = (
         "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(143)); print('up'); time.sleep(60)"
     )
-    container = client.containers.run(image, ["python", "-c", code], entrypoint=["tini", "--"], detach=True)
+    container = client.containers.create(image, ["python", "-c", code], entrypoint=["tini", "--"], network_mode="none")
     try:
+        container.start()
         with contextlib.closing(container.logs(stream=True)) as words:
             next(words)
         container.kill(signal.SIGTERM)

@@ -1,0 +1,190 @@
+"""What a person at a terminal sees: tables, progress bars, the summary after a night."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from ml_pipeline.artifacts.datasets import Dataset, open_dataset
+from ml_pipeline.artifacts.registry import MODEL, PARAMETERS, Registry
+from ml_pipeline.artifacts.store import Store
+from ml_pipeline.config import UseCaseConfig, find
+from ml_pipeline.contract import Artifact, StageResult
+from ml_pipeline.errors import UsageError
+
+LISTED = 10
+"""Rows of the scored table that the summary shows."""
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for the step at work, on standard error."""
+    columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+        tasks: dict[str, Any] = {}
+
+        def show(step: str, done: int, of: int) -> None:
+            if step not in tasks:
+                for old in tasks.values():
+                    bars.remove_task(old)
+                tasks.clear()
+                tasks[step] = bars.add_task(step, total=of)
+            bars.update(tasks[step], completed=done, total=of)
+
+        yield show
+
+
+def stored_results(use_case: str, store: str) -> list[StageResult]:
+    """Results of all stages of all runs, by run."""
+    room = Store(store).within(use_case)
+    return [msgspec.json.decode(room.get(key), type=StageResult) for key in room.keys("runs/")]
+
+
+def results_table(results: Sequence[StageResult]) -> None:
+    """One line per stage of one run."""
+    table = _table("stage", "status", ">rows in", ">rows out", ">set aside", ">seconds", "model")
+    for result in results:
+        aside = sum(result.quarantined.values())
+        table.add_row(
+            result.stage, result.status, f"{result.rows_in:,}", f"{result.rows_out:,}", f"{aside:,}", f"{result.seconds:.2f}",
+            result.model_version,
+        )  # fmt: skip
+    Console().print(table)
+    for result in results:
+        for note in result.notes:
+            Console().print(f"{result.stage}: {note}")
+
+
+def runs_table(results: Sequence[StageResult]) -> None:
+    """One line per artifact of every stage."""
+    table = _table("run", "stage", "status", "artifact", ">rows", "digest", "uri")
+    for result in results:
+        for artifact in result.artifacts or (Artifact("–", "", "", ""),):
+            table.add_row(
+                result.run_id, result.stage, result.status, artifact.name, f"{artifact.rows:,}", artifact.digest[:12], artifact.uri
+            )
+    Console().print(table)
+
+
+def model_rows(use_case: str, store: str) -> list[dict[str, Any]]:
+    """Every model with its metrics, the newest as-of first."""
+    find(use_case)
+    registry = Registry(Store(store).within(use_case))
+    champion = registry.champion()
+    models = [registry.model(version) for version in registry.versions() if registry.has(version)]
+    return [
+        {
+            "version": model.version,
+            "champion": model.version == champion,
+            "as_of": model.as_of,
+            "rows": model.rows,
+            "metrics": registry.metrics(model.version).get("metrics", {}),
+            "passed": registry.metrics(model.version).get("verdict", {}).get("passed"),
+        }
+        for model in sorted(models, key=lambda model: (model.as_of, model.version), reverse=True)
+    ]
+
+
+def models_table(rows: Sequence[dict[str, Any]]) -> None:
+    """One line per model."""
+    table = _table("version", "", "as of", ">rows", ">ROC-AUC", ">average precision", "verdict")
+    for row in rows:
+        metrics = row["metrics"]
+        verdict = {True: "passed", False: "rejected", None: "not evaluated"}[row["passed"]]
+        table.add_row(
+            row["version"], "champion" if row["champion"] else "", row["as_of"], f"{row['rows']:,}",
+            _interval(metrics.get("roc_auc")), _interval(metrics.get("average_precision")), verdict,
+        )  # fmt: skip
+    Console().print(table)
+
+
+def summary(use_case: str, store: str, as_of: str | None) -> None:
+    """What the last training and the last scoring left.
+
+    Raises:
+        UsageError: nothing has run yet.
+    """
+    from ml_pipeline.run import moment
+
+    config = find(use_case).config
+    at = moment(as_of, config.timezone) if as_of else None
+    results = [result for result in stored_results(use_case, store) if at is None or result.as_of == at]
+    if not results:
+        raise UsageError("nothing has run yet", given=use_case, do=f"run `ml-pipeline run {use_case} offline` first")
+    room = Store(store).within(use_case)
+    console = Console()
+    _times(console, results)
+    _model(console, Registry(room))
+    scored = [result for result in results if result.stage == "postprocess" and result.artifacts]
+    if scored:
+        _most_at_risk(console, open_dataset(room, scored[-1].artifacts[0].key), config)
+
+
+def _times(console: Console, results: Sequence[StageResult]) -> None:
+    for run in dict.fromkeys(result.run_id for result in results):
+        own = [result for result in results if result.run_id == run]
+        console.print(f"\n[bold]{run}[/bold]  {sum(result.seconds for result in own):.1f} s")
+        console.print("  " + "  ".join(f"{result.stage} {result.seconds:.1f} s" + _mark(result) for result in own))
+
+
+def _mark(result: StageResult) -> str:
+    return "" if result.status == "done" else f" ({result.status})"
+
+
+def _model(console: Console, registry: Registry) -> None:
+    version = registry.champion()
+    if not version:
+        console.print("\nno champion yet")
+        return
+    found = registry.metrics(version)
+    console.print(f"\n[bold]model {version}[/bold], as of {registry.model(version).as_of}")
+    table = _table("on unseen rows", ">value", "95 % interval")
+    for name, own in found["metrics"].items():
+        table.add_row(name, f"{own['value']:.4f}", f"{own['low']:.4f} to {own['high']:.4f}")
+    console.print(table)
+    console.print(f"{found['rows']:,} test rows. " + " ".join(found["verdict"]["reasons"]))
+    console.print(f"parameters   {registry.store.address(registry.key(version, PARAMETERS))}")
+    console.print(f"description  {registry.store.address(registry.key(version, MODEL))}")
+
+
+def _most_at_risk(console: Console, scored: Dataset, config: UseCaseConfig) -> None:
+    frame: Any = {name: column for name, column in _plain(scored, config).items()}
+    order = sorted(range(scored.manifest.rows), key=lambda row: frame["rank"][row])[:LISTED]
+    shown = [name for name in frame if name not in ("prediction", "model_version", "rank", config.key)]
+    table = _table(config.key, *shown)
+    for row in order:
+        table.add_row(*(str(frame[name][row]) for name in (config.key, *shown)))
+    console.print(f"\n[bold]{scored.manifest.rows:,} rows scored[/bold], the {len(order)} most at risk:")
+    console.print(table)
+    console.print(f"predictions  {scored.store.address(scored.key)}")
+
+
+def _plain(scored: Dataset, config: UseCaseConfig) -> dict[str, list[Any]]:
+    """The scored rows as a person reads them: moments in the use case's time zone."""
+    zone = ZoneInfo(config.timezone)
+    columns: dict[str, list[Any]] = {}
+    for part in scored.manifest.parts:
+        for name, values in scored.table(part).to_pydict().items():
+            columns.setdefault(name, []).extend(values)
+    local = [value.astimezone(zone) if isinstance(value, dt.datetime) else value for value in columns[config.time]]
+    return {**columns, config.time: [f"{value:%Y-%m-%d %H:%M}" for value in local]}
+
+
+def _interval(metric: dict[str, float] | None) -> str:
+    return f"{metric['value']:.4f} ({metric['low']:.4f} to {metric['high']:.4f})" if metric else ""
+
+
+def _table(*titles: str) -> Table:
+    """A plain table; a title that begins with > is aligned to the right."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in titles:
+        table.add_column(title.removeprefix(">"), justify="right" if title.startswith(">") else "left", overflow="fold")
+    return table
