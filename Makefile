@@ -1,0 +1,69 @@
+# The commands a person types. `make demo` and `make test` need nothing but Python 3.11+ and make.
+
+PYTHON ?= python3
+USE_CASE ?= flights
+AS_OF ?= 2013-09-01
+VENV := .venv
+READY := $(VENV)/.ready
+BIN := $(CURDIR)/$(VENV)/bin
+export PYTHONPATH := $(CURDIR)/plugins
+# pip's index, where one is set, is uv's too.
+export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
+ifeq ($(strip $(UV_DEFAULT_INDEX)),)
+unexport UV_DEFAULT_INDEX
+endif
+ENGINE := $(shell docker version >/dev/null 2>&1 && echo yes)
+
+.PHONY: demo test check engine images ui store stop clean lock bench-quality bench-nightly
+.DEFAULT_GOAL := help
+
+help: ## Say what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+demo: $(READY) $(if $(ENGINE),images) ## Train and score flights as of one day in 2013, end to end
+	@$(BIN)/python -m ml_pipeline_airflow.demo $(USE_CASE) $(AS_OF)
+
+test: $(READY) $(if $(ENGINE),images) ## The whole suite; what needs a container engine only where there is one
+	$(BIN)/python -m pytest $(if $(ENGINE),,-m "not containers")
+
+check: $(READY) ## Lint, types, import contracts, quick tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -m "not airflow and not browser and not containers and not store"
+
+engine: ## Install and start a container engine (Debian, root), with a base image where no registry answers
+	$(PYTHON) containers/engine.py
+
+images: $(READY) ## Build the container images of all stages
+	@$(BIN)/python containers/build.py
+
+ui: $(READY) ## Airflow with our DAGs on http://127.0.0.1:8080
+	@$(BIN)/python -m ml_pipeline_airflow.ui
+
+store: $(READY) ## Start the embedded object store and print its settings
+	@$(BIN)/ml-pipeline store start
+
+stop: $(READY) ## Stop the embedded object store
+	@$(BIN)/ml-pipeline store stop
+
+bench-quality: $(READY) ## Flights on September to December 2013, beside LightGBM
+	$(BIN)/python tests/benchmarks/quality.py
+
+bench-nightly: $(READY) ## Where the time of a nightly run goes
+	$(BIN)/python tests/benchmarks/nightly.py
+
+lock: $(READY) ## Make the lock files again
+	bash requirements/lock.sh
+
+clean: ## Remove everything that the commands above made
+	-@test -x $(BIN)/ml-pipeline && $(BIN)/ml-pipeline store stop
+	rm -rf $(VENV) .airflow .ml-pipeline .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+
+$(READY): requirements/dev.txt requirements/bootstrap.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@touch $@

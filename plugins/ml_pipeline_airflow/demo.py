@@ -1,0 +1,110 @@
+"""The main job once, from nothing: `python -m ml_pipeline_airflow.demo [USE_CASE [AS_OF]]`.
+
+Starts the embedded object store, gives Airflow a home of its own, runs offline training and then online scoring as of
+one day through `airflow dags test`, and ends with a summary. Runs in containers where an engine answers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ml_pipeline.artifacts import embedded
+from ml_pipeline.errors import PipelineError, StageError
+from ml_pipeline_airflow.builder import NAMES, RUNNER
+from ml_pipeline_airflow.runner import Choice, choose
+
+ROOT = Path(__file__).resolve().parents[2]
+SHOWN = re.compile(r"\[(info|warning|error) +\] (?P<line>.+?) +\[airflow\.task\.operators\.ml_pipeline_airflow")
+QUIET = re.compile(r"^(process|container|image) | begins$| as of ")
+"""Lines of the operators that a person who watches does not need."""
+
+
+def main(arguments: list[str]) -> int:
+    """Exit code 0 when both DAGs succeeded."""
+    use_case, as_of = (*arguments, *("flights", "2013-09-01")[len(arguments) :])[:2]
+    try:
+        choice = choose()
+        say(f"runner: {choice.name} ({choice.why})")
+        environment = settings(choice)
+        _call(["airflow", "db", "migrate"], environment, "Airflow's database")
+        for kind in NAMES.values():
+            run_dag(f"{use_case}.{kind}", as_of, environment)
+    except PipelineError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - a command's answer
+        return error.exit_code
+    command = [sys.executable, "-m", "ml_pipeline", "summary", use_case, "--as-of", as_of]
+    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own command
+
+
+def settings(choice: Choice) -> dict[str, str]:
+    """The environment of Airflow and of everything it starts; the embedded store unless another one is named."""
+    store = {} if os.environ.get("ML_PIPELINE_STORE") else _embedded()
+    return {
+        **os.environ,
+        **store,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
+        RUNNER: choice.name,
+        **airflow_settings(),
+    }
+
+
+def airflow_settings() -> dict[str, str]:
+    """A home of its own, our DAGs and plugins, no examples."""
+    return {
+        "AIRFLOW_HOME": str(ROOT / ".airflow"),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{ROOT / '.airflow' / 'airflow.db'}",
+    }
+
+
+def run_dag(dag: str, as_of: str, environment: Mapping[str, str]) -> None:
+    """One DAG through `airflow dags test`, with the lines of its stages as they come.
+
+    Raises:
+        StageError: it failed.
+    """
+    say(f"{dag} as of {as_of}")
+    command = ["airflow", "dags", "test", dag, "--conf", json.dumps({"as_of": as_of})]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:  # noqa: S603
+        assert process.stdout is not None
+        log = list(_shown(process.stdout))
+    if process.returncode:
+        raise StageError(f"{dag} failed", given="\n".join(log[-15:]), do="mend what the last lines say and run it again")
+
+
+def _shown(lines: Iterable[str]) -> Iterable[str]:
+    """Pass all lines on, and print those that the stages said."""
+    for line in lines:
+        found = SHOWN.search(line)
+        if found and not QUIET.search(found["line"]):
+            say(f"  {found['line']}")
+        yield line.rstrip()
+
+
+def _embedded() -> dict[str, str]:
+    endpoint = embedded.start(ROOT / embedded.FOLDER)
+    say(f"object store: {endpoint.uri} at {endpoint.url}")
+    return {"ML_PIPELINE_STORE": endpoint.uri, **endpoint.environment}
+
+
+def _call(command: list[str], environment: Mapping[str, str], what: str) -> None:
+    done = subprocess.run(command, env=dict(environment), capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise StageError(f"{what} could not be made ready", given=(done.stderr or done.stdout)[-600:], do="run `make clean` and try again")
+
+
+def say(line: str) -> None:
+    """A line at once, also where the output is a file."""
+    print(line, flush=True)  # noqa: T201 - a command's answer
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
