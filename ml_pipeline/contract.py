@@ -63,6 +63,7 @@ class StageResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     rows_in: int = 0
     rows_out: int = 0
     quarantined: dict[str, int] = {}
+    finished: dt.datetime
     seconds: float = 0.0
     peak_memory_bytes: int = 0
     metrics: dict[str, Any] = {}

@@ -117,7 +117,7 @@ def _result(own: StageRun, status: Status, seconds: float) -> StageResult:
         use_case=request.use_case, mode=request.mode, stage=own.step.name, run_id=request.run_id, as_of=request.as_of,
         attempt=request.attempt, status=status, system_version=own.system.digest, reads=_distinct(own.reads),
         artifacts=tuple(own.artifacts), rows_in=own.rows_in, rows_out=sum(artifact.rows for artifact in own.artifacts),
-        quarantined=dict(own.quarantined), seconds=round(seconds, 3), peak_memory_bytes=_peak_memory(),
+        quarantined=dict(own.quarantined), finished=dt.datetime.now(dt.UTC), seconds=round(seconds, 3), peak_memory_bytes=_peak_memory(),
         metrics=own.metrics, verdict=own.verdict, model_version=own.model_version, notes=tuple(own.notes),
     )  # fmt: skip
 

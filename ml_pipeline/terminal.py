@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -57,10 +58,10 @@ def results_table(results: Sequence[StageResult]) -> None:
             result.stage, result.status, f"{result.rows_in:,}", f"{result.rows_out:,}", f"{aside:,}", f"{result.seconds:.2f}",
             result.model_version,
         )  # fmt: skip
-    Console().print(table)
+    _console().print(table)
     for result in results:
         for note in result.notes:
-            Console().print(f"{result.stage}: {note}")
+            _console().print(f"{result.stage}: {note}")
 
 
 def runs_table(results: Sequence[StageResult]) -> None:
@@ -71,7 +72,7 @@ def runs_table(results: Sequence[StageResult]) -> None:
             table.add_row(
                 result.run_id, result.stage, result.status, artifact.name, f"{artifact.rows:,}", artifact.digest[:12], artifact.uri
             )
-    Console().print(table)
+    _console().print(table)
 
 
 def model_rows(use_case: str, store: str) -> list[dict[str, Any]]:
@@ -103,7 +104,7 @@ def models_table(rows: Sequence[dict[str, Any]]) -> None:
             row["version"], "champion" if row["champion"] else "", row["as_of"], f"{row['rows']:,}",
             _interval(metrics.get("roc_auc")), _interval(metrics.get("average_precision")), verdict,
         )  # fmt: skip
-    Console().print(table)
+    _console().print(table)
 
 
 def summary(use_case: str, store: str, as_of: str | None) -> None:
@@ -120,23 +121,37 @@ def summary(use_case: str, store: str, as_of: str | None) -> None:
     if not results:
         raise UsageError("nothing has run yet", given=use_case, do=f"run `ml-pipeline run {use_case} offline` first")
     room = Store(store).within(use_case)
-    console = Console()
-    _times(console, results)
+    console = _console()
+    last = [_last_run(results, mode) for mode in ("offline", "online")]
+    for run in last:
+        _times(console, run)
     _model(console, Registry(room))
-    scored = [result for result in results if result.stage == "postprocess" and result.artifacts]
-    if scored:
-        _most_at_risk(console, open_dataset(room, scored[-1].artifacts[0].key), config)
+    for result in last[1]:
+        if result.stage == "postprocess" and result.artifacts:
+            _most_at_risk(console, open_dataset(room, result.artifacts[0].key), config)
+
+
+def _last_run(results: Sequence[StageResult], mode: str) -> list[StageResult]:
+    """The stages of the run that finished last, in the order they finished."""
+    own = sorted((result for result in results if result.mode == mode), key=lambda result: result.finished)
+    return [result for result in own if result.run_id == own[-1].run_id]
+
+
+def _console() -> Console:
+    """As wide as the terminal; in a file wide enough for a table."""
+    return Console() if sys.stdout.isatty() else Console(width=140)
 
 
 def _times(console: Console, results: Sequence[StageResult]) -> None:
-    for run in dict.fromkeys(result.run_id for result in results):
-        own = [result for result in results if result.run_id == run]
-        console.print(f"\n[bold]{run}[/bold]  {sum(result.seconds for result in own):.1f} s")
-        console.print("  " + "  ".join(f"{result.stage} {result.seconds:.1f} s" + _mark(result) for result in own))
-
-
-def _mark(result: StageResult) -> str:
-    return "" if result.status == "done" else f" ({result.status})"
+    if not results:
+        return
+    console.print(f"\n[bold]{results[0].mode}[/bold] as of {results[0].as_of.isoformat()}, run {results[0].run_id}")
+    table = _table("stage", ">seconds", ">rows", "")
+    for result in results:
+        aside = sum(result.quarantined.values())
+        marks = [*([] if result.status == "done" else [result.status]), *([f"{aside:,} set aside"] if aside else [])]
+        table.add_row(result.stage, f"{result.seconds:.2f}", f"{result.rows_out:,}", ", ".join(marks))
+    console.print(table)
 
 
 def _model(console: Console, registry: Registry) -> None:
@@ -156,7 +171,7 @@ def _model(console: Console, registry: Registry) -> None:
 
 
 def _most_at_risk(console: Console, scored: Dataset, config: UseCaseConfig) -> None:
-    frame: Any = {name: column for name, column in _plain(scored, config).items()}
+    frame = _plain(scored, config)
     order = sorted(range(scored.manifest.rows), key=lambda row: frame["rank"][row])[:LISTED]
     shown = [name for name in frame if name not in ("prediction", "model_version", "rank", config.key)]
     table = _table(config.key, *shown)
@@ -186,5 +201,5 @@ def _table(*titles: str) -> Table:
     """A plain table; a title that begins with > is aligned to the right."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in titles:
-        table.add_column(title.removeprefix(">"), justify="right" if title.startswith(">") else "left", overflow="fold")
+        table.add_column(title.removeprefix(">"), justify="right" if title.startswith(">") else "left", no_wrap=True)
     return table

@@ -13,6 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import IO
 
 from ml_pipeline.artifacts import embedded
 from ml_pipeline.errors import PipelineError, StageError
@@ -38,8 +39,12 @@ def main(arguments: list[str]) -> int:
     except PipelineError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - a command's answer
         return error.exit_code
-    command = [sys.executable, "-m", "ml_pipeline", "summary", use_case, "--as-of", as_of]
-    return subprocess.run(command, env=environment, check=False).returncode  # noqa: S603 - our own command
+    code = _ml_pipeline(environment, "summary", use_case, "--as-of", as_of)
+    picture = ROOT / ".ml-pipeline" / f"{use_case}.svg"
+    with picture.open("w") as file:
+        code |= _ml_pipeline(environment, "graph", use_case, "--format", "svg", into=file)
+    say(f"graph        {picture}")
+    return code
 
 
 def settings(choice: Choice) -> dict[str, str]:
@@ -99,6 +104,11 @@ def _call(command: list[str], environment: Mapping[str, str], what: str) -> None
     done = subprocess.run(command, env=dict(environment), capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise StageError(f"{what} could not be made ready", given=(done.stderr or done.stdout)[-600:], do="run `make clean` and try again")
+
+
+def _ml_pipeline(environment: Mapping[str, str], *arguments: str, into: IO[str] | None = None) -> int:
+    command = [sys.executable, "-m", "ml_pipeline", *arguments]
+    return subprocess.run(command, env=dict(environment), check=False, stdout=into).returncode  # noqa: S603
 
 
 def say(line: str) -> None:

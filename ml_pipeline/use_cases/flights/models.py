@@ -190,7 +190,7 @@ class DelayRisk(Preparation):
     steps = chain(
         risk, band,
         keep(
-            "flight_id", "scheduled_departure", "rank", "band", "risk", "airline", "carrier", "origin", "destination",
-            "destination_name", "prediction", "model_version",
+            "flight_id", "scheduled_departure", "rank", "risk", "band", "destination_name", "airline", "carrier", "origin",
+            "destination", "prediction", "model_version",
         ),
     )  # fmt: skip
