@@ -9,7 +9,7 @@ is the table in `ml_pipeline/stages.py`; which boxes share a container is `servi
 
 from ml_pipeline_airflow.builder import build_dag
 
-from ml_pipeline.config import names
+from ml_pipeline.discovery import names
 
 for use_case in names():
     globals()[f"{use_case}_offline_training"] = build_dag(use_case, "offline")

@@ -8,7 +8,7 @@ The same Handlers and Models as offline, so the two cannot drift apart; the same
 
 from ml_pipeline_airflow.builder import build_dag
 
-from ml_pipeline.config import names
+from ml_pipeline.discovery import names
 
 for use_case in names():
     globals()[f"{use_case}_online_scoring"] = build_dag(use_case, "online")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import logging
 import os
@@ -36,8 +37,8 @@ class Commands(click.Group):
 def main(verbose: bool) -> None:
     """Nightly training and daily scoring of models made of stateless parts.
 
-    The object store is named by ML_PIPELINE_STORE (s3://bucket, gs://bucket, az://container or a folder) and reached with the
-    standard AWS_*, GOOGLE_* or AZURE_* settings. Exit codes: 0 done, 99 nothing to do, others a failure.
+    The object store is named by ML_PIPELINE_STORE (s3://bucket, gs://bucket, az://container or a folder) and reached
+    with the standard AWS_*, GOOGLE_* or AZURE_* settings. Exit codes: 0 done, 99 nothing to do, others a failure.
     """
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is imported: workers are threads of ours
     _log(logging.DEBUG if verbose else logging.INFO)
@@ -45,9 +46,15 @@ def main(verbose: bool) -> None:
 
 
 use_case_argument = click.argument("use_case", metavar="USE_CASE")
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print JSON.", is_eager=True, callback=lambda ctx, _, on: _remember(ctx, on)
-)
+
+
+def _remember(ctx: click.Context, _: Any, on: bool) -> bool:
+    """Errors follow the form of the answer."""
+    ctx.meta["json"] = on
+    return on
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.", is_eager=True, callback=_remember)
 store_option = click.option("--store", metavar="URI", help="Object store; default $ML_PIPELINE_STORE.")
 
 
@@ -64,28 +71,25 @@ store_option = click.option("--store", metavar="URI", help="Object store; defaul
 @click.option("--force", is_flag=True, help="Do again what is stored already.")
 @store_option
 @json_option
-def run_command(
-    use_case: str,
-    mode: Any,
-    stages: str,
-    as_of: str | None,
-    run_id: str | None,
-    force: bool,
-    store: str | None,
-    as_json: bool,
-) -> None:
+def run_command(use_case: str, mode: Any, **asked: Any) -> None:
     """Run a use case offline (train) or online (score)."""
-    from ml_pipeline.config import find
-    from ml_pipeline.contract import StageRequest
-    from ml_pipeline.run import default_run_id, moment
+    from ml_pipeline.contract import StageRequest, moment
+    from ml_pipeline.discovery import find
+    from ml_pipeline.run import default_run_id
 
-    at = moment(as_of, find(use_case).config.timezone)
+    now = dt.datetime.now(dt.UTC).isoformat()
+    as_of = moment(asked["as_of"] or now, find(use_case).config.timezone)
     request = StageRequest(
-        use_case=use_case, mode=mode, stages=tuple(filter(None, stages.split(","))), run_id=run_id or default_run_id(mode, at),
-        as_of=at, store=_store_uri(store), force=force,
-    )  # fmt: skip
+        use_case=use_case,
+        mode=mode,
+        stages=tuple(filter(None, asked["stages"].split(","))),
+        run_id=asked["run_id"] or default_run_id(mode, as_of),
+        as_of=as_of,
+        store=_store_uri(asked["store"]),
+        force=asked["force"],
+    )
     results = _run(request)
-    if as_json:
+    if asked["as_json"]:
         click.echo(_json(results))
     else:
         from ml_pipeline.terminal import results_table
@@ -103,7 +107,7 @@ def stage_command(ctx: click.Context, request: str) -> None:
 
     from ml_pipeline.contract import StageRequest
 
-    _remember(ctx, True)
+    _remember(ctx, None, True)
     try:
         order = msgspec.json.decode(request, type=StageRequest)
     except msgspec.DecodeError as error:
@@ -117,7 +121,7 @@ def stage_command(ctx: click.Context, request: str) -> None:
 @json_option
 def runs_command(use_case: str, store: str | None, as_json: bool) -> None:
     """List runs, with the URIs and digests of what they wrote."""
-    from ml_pipeline.config import find
+    from ml_pipeline.discovery import find
     from ml_pipeline.terminal import runs_table, stored_results
 
     find(use_case)
@@ -154,7 +158,7 @@ def models_list(use_case: str, store: str | None, as_json: bool) -> None:
 @click.option("--format", "form", type=click.Choice(["mermaid", "svg"]), default="mermaid", show_default=True)
 def graph_command(use_case: str, level: Any, form: str) -> None:
     """Draw a use case from the objects that run."""
-    from ml_pipeline.config import find
+    from ml_pipeline.discovery import find
     from ml_pipeline.graph import draw, mermaid
     from ml_pipeline.picture import svg
 
@@ -257,11 +261,6 @@ def _json(value: Any) -> str:
     return msgspec.json.format(msgspec.json.encode(value), indent=2).decode()
 
 
-def _remember(ctx: click.Context, on: bool) -> bool:
-    ctx.meta["json"] = on
-    return on
-
-
 def _log(level: int) -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z"))
@@ -270,5 +269,5 @@ def _log(level: int) -> None:
     logger.setLevel(level)
 
 
-def _terminate(number: int, frame: object) -> None:
+def _terminate(number: int, _: object) -> None:
     raise Terminated("the process was told to stop", given=f"signal {number}")

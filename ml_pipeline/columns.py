@@ -12,14 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 Array: TypeAlias = npt.NDArray[np.generic]
 Floats: TypeAlias = npt.NDArray[np.float64]
+Mask: TypeAlias = npt.NDArray[np.bool_]
 Times: TypeAlias = npt.NDArray[np.datetime64]
+Rows: TypeAlias = slice | Mask | npt.NDArray[np.integer[Any]]
+"""Rows of a batch: a slice, a mask or positions."""
 Kind: TypeAlias = Literal["number", "time", "category", "block"]
 
 MISSING = -1
@@ -47,8 +50,8 @@ class Category:
     def __len__(self) -> int:
         return len(self.codes)
 
-    def __getitem__(self, rows: object) -> Category:
-        return Category(self.codes[rows], self.vocabulary)  # type: ignore[index]
+    def __getitem__(self, rows: Rows) -> Category:
+        return Category(self.codes[rows], self.vocabulary)
 
     def values(self) -> list[str | None]:
         """The plain strings."""
@@ -86,9 +89,9 @@ def count(columns: Columns) -> int:
     return len(next(iter(columns.values()))) if columns else 0
 
 
-def take(columns: Columns, rows: object) -> dict[str, Column]:
+def take(columns: Columns, rows: Rows) -> dict[str, Column]:
     """The rows that a mask, a slice or an index array names."""
-    return {name: column[rows] for name, column in columns.items()}  # type: ignore[index]
+    return {name: column[rows] for name, column in columns.items()}
 
 
 def concat(batches: Sequence[Columns]) -> dict[str, Column]:

@@ -9,8 +9,11 @@ from __future__ import annotations
 
 import datetime as dt
 from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 import msgspec
+
+from ml_pipeline.errors import UsageError
 
 Mode = Literal["offline", "online"]
 Status = Literal["done", "reused", "skipped"]
@@ -75,3 +78,25 @@ class StageResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 def run_key(run_id: str, stage: str) -> str:
     """Where in the use case's folder the result of a stage lies."""
     return f"runs/{run_id}/{stage}/result.json"
+
+
+def moment(text: str, timezone: str) -> dt.datetime:
+    """An ISO 8601 date or moment in UTC and whole seconds; without an offset it is wall-clock time in `timezone`.
+
+    Raises:
+        UsageError: it is neither.
+
+    >>> moment("2013-09-01", "America/New_York").isoformat()
+    '2013-09-01T04:00:00+00:00'
+    """
+    try:
+        parsed = dt.datetime.fromisoformat(text)
+    except ValueError as error:
+        raise UsageError(
+            "the as-of is not a moment",
+            given=text,
+            expected="a date or a moment such as 2013-09-01 or 2013-09-01T06:00:00+02:00",
+            do="ask again with such a moment, or leave it out",
+        ) from error
+    local = parsed if parsed.tzinfo else parsed.replace(tzinfo=ZoneInfo(timezone))
+    return local.astimezone(dt.UTC).replace(microsecond=0)

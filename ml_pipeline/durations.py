@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from ml_pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _SECONDS = {"s": 1, "min": 60, "h": 3_600, "d": 86_400}
 _PATTERN = re.compile(r"([0-9]{1,9})\s*(s|min|h|d)", re.ASCII)
@@ -21,6 +23,17 @@ def duration(text: str) -> np.timedelta64:
     Raises:
         ConfigError: the text is something else.
     """
+    import numpy as np
+
+    return np.timedelta64(microseconds(text), "us")
+
+
+def microseconds(text: str) -> int:
+    """The same as a number, for those who read a configuration and need no NumPy.
+
+    >>> microseconds("2h")
+    7200000000
+    """
     found = _PATTERN.fullmatch(text.strip()) if isinstance(text, str) else None
     if found is None:
         raise ConfigError(
@@ -29,4 +42,4 @@ def duration(text: str) -> np.timedelta64:
             expected="a whole number and a unit: s, min, h or d",
             do="write for example 90s, 15min, 2h or 30d",
         )
-    return np.timedelta64(int(found[1]) * _SECONDS[found[2]] * 1_000_000, "us")
+    return int(found[1]) * _SECONDS[found[2]] * 1_000_000

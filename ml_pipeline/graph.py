@@ -7,12 +7,13 @@ templates, models from the links of the chains.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 from ml_pipeline.chain import Chain, Links
-from ml_pipeline.config import UseCase
 from ml_pipeline.contract import Mode
 from ml_pipeline.data.joins import Join
+from ml_pipeline.discovery import UseCase
 from ml_pipeline.stages import Step, needs, steps, tasks
 from ml_pipeline.templates import SERVE, TRAIN, BaseModel
 
@@ -100,7 +101,7 @@ def _handlers(use_case: UseCase) -> Parts:
             names = [f"{mode}.{step.stage.name}.{part}" for part in sequence]
             group = f"{mode}: {step.stage.name}"
             nodes += [Node(name, part, group) for name, part in zip(names, sequence, strict=True)]
-            edges += [Edge(before, after) for before, after in zip(names, names[1:], strict=False)]
+            edges += [Edge(before, after) for before, after in pairwise(names)]
             edges += [
                 Edge(f"{mode}.{need.stage.name}.store_output", names[0], _kinds(need, step))
                 for need in needs(step, all_steps)

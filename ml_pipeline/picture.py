@@ -23,6 +23,10 @@ marker path{fill:#7b8794;stroke:none;marker-end:none}
 """
 
 
+TIP = """<marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">
+<path d="M0 0L8 4L0 8z"/></marker>"""
+
+
 class Place(NamedTuple):
     """Upper left corner and width of a box."""
 
@@ -37,8 +41,7 @@ def svg(drawing: Drawing) -> str:
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size[0]:.0f} {size[1]:.0f}" role="img">',
         f"<style>{STYLE}</style>",
-        '<marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
-        '<path d="M0 0L8 4L0 8z"/></marker>',
+        TIP,
         *(_frame(name, place) for name, place in frames.items()),
         *(_arrow(places[edge.source], places[edge.target], edge.label) for edge in drawing.edges),
         *(_box(node, places[node.name]) for node in drawing.nodes),
@@ -120,4 +123,5 @@ def _arrow(source: Place, target: Place, label: str) -> str:
     x2, y2 = target.x - 2, target.y + BOX / 2
     bend = max((x2 - x1) / 2, 24.0)
     title = f"<title>{escape(label)}</title>" if label else ""
-    return f'<path d="M{x1:.0f} {y1:.0f}C{x1 + bend:.0f} {y1:.0f} {x2 - bend:.0f} {y2:.0f} {x2:.0f} {y2:.0f}">{title}</path>'
+    curve = f"C{x1 + bend:.0f} {y1:.0f} {x2 - bend:.0f} {y2:.0f} {x2:.0f} {y2:.0f}"
+    return f'<path d="M{x1:.0f} {y1:.0f}{curve}">{title}</path>'

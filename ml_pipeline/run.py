@@ -10,16 +10,15 @@ import sys
 import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from ml_pipeline.artifacts.store import Store
 from ml_pipeline.artifacts.versions import SystemVersion, system_version
-from ml_pipeline.config import UseCase, find
 from ml_pipeline.contract import Artifact, StageRequest, StageResult, Status, run_key
+from ml_pipeline.discovery import UseCase, find
 from ml_pipeline.engines.local import LocalEngine
-from ml_pipeline.errors import NothingToDo, UsageError
+from ml_pipeline.errors import NothingToDo
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.stages import Stage, Step, needs, select
 from ml_pipeline.templates import BaseHandler
@@ -56,25 +55,6 @@ def run(request: StageRequest, progress: Progress = lambda *_: None) -> list[Sta
             _skipped(order, step, f"{waits_for[0]} was skipped") if waits_for else _run_step(order, step)
         )
     return list(results.values())
-
-
-def moment(text: str | None, timezone: str) -> dt.datetime:
-    """An as-of as people write it: a date is midnight in the use case's time zone, none is now.
-
-    Raises:
-        UsageError: it is no date or moment.
-    """
-    if not text:
-        return dt.datetime.now(dt.UTC).replace(microsecond=0)
-    try:
-        found = dt.datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(
-            "as-of is not a moment", given=text, expected="2013-09-01 or 2013-09-01T04:00:00-04:00"
-        ) from error
-    return (
-        (found if found.tzinfo else found.replace(tzinfo=ZoneInfo(timezone))).astimezone(dt.UTC).replace(microsecond=0)
-    )
 
 
 def default_run_id(mode: str, as_of: dt.datetime) -> str:
@@ -117,8 +97,9 @@ def _result(own: StageRun, status: Status, seconds: float) -> StageResult:
         use_case=request.use_case, mode=request.mode, stage=own.step.name, run_id=request.run_id, as_of=request.as_of,
         attempt=request.attempt, status=status, system_version=own.system.digest, reads=_distinct(own.reads),
         artifacts=tuple(own.artifacts), rows_in=own.rows_in, rows_out=sum(artifact.rows for artifact in own.artifacts),
-        quarantined=dict(own.quarantined), finished=dt.datetime.now(dt.UTC), seconds=round(seconds, 3), peak_memory_bytes=_peak_memory(),
-        metrics=own.metrics, verdict=own.verdict, model_version=own.model_version, notes=tuple(own.notes),
+        quarantined=dict(own.quarantined), finished=dt.datetime.now(dt.UTC), seconds=round(seconds, 3),
+        peak_memory_bytes=_peak_memory(), metrics=own.metrics, verdict=own.verdict, model_version=own.model_version,
+        notes=tuple(own.notes),
     )  # fmt: skip
 
 

@@ -17,9 +17,10 @@ from rich.table import Table
 from ml_pipeline.artifacts.datasets import Dataset, open_dataset
 from ml_pipeline.artifacts.registry import MODEL, PARAMETERS, Registry
 from ml_pipeline.artifacts.store import Store
-from ml_pipeline.config import UseCaseConfig, find
-from ml_pipeline.contract import Artifact, StageResult
-from ml_pipeline.errors import UsageError
+from ml_pipeline.config import UseCaseConfig
+from ml_pipeline.contract import Artifact, StageResult, moment
+from ml_pipeline.discovery import find
+from ml_pipeline.errors import IntegrityError, UsageError
 
 LISTED = 10
 """Rows of the scored table that the summary shows."""
@@ -46,7 +47,18 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
 def stored_results(use_case: str, store: str) -> list[StageResult]:
     """Results of all stages of all runs, by run."""
     room = Store(store).within(use_case)
-    return [msgspec.json.decode(room.get(key), type=StageResult) for key in room.keys("runs/")]
+    return [_result(room, key) for key in room.keys("runs/")]
+
+
+def _result(room: Store, key: str) -> StageResult:
+    try:
+        return msgspec.json.decode(room.get(key), type=StageResult)
+    except msgspec.DecodeError as error:
+        raise IntegrityError(
+            "this is no result of a stage",
+            given=f"{room.address(key)}: {error}",
+            do="delete it, or run the stage again",
+        ) from error
 
 
 def results_table(results: Sequence[StageResult]) -> None:
@@ -55,8 +67,8 @@ def results_table(results: Sequence[StageResult]) -> None:
     for result in results:
         aside = sum(result.quarantined.values())
         table.add_row(
-            result.stage, result.status, f"{result.rows_in:,}", f"{result.rows_out:,}", f"{aside:,}", f"{result.seconds:.2f}",
-            result.model_version,
+            result.stage, result.status, f"{result.rows_in:,}", f"{result.rows_out:,}", f"{aside:,}",
+            f"{result.seconds:.2f}", result.model_version,
         )  # fmt: skip
     _console().print(table)
     for result in results:
@@ -70,7 +82,13 @@ def runs_table(results: Sequence[StageResult]) -> None:
     for result in results:
         for artifact in result.artifacts or (Artifact("–", "", "", ""),):
             table.add_row(
-                result.run_id, result.stage, result.status, artifact.name, f"{artifact.rows:,}", artifact.digest[:12], artifact.uri
+                result.run_id,
+                result.stage,
+                result.status,
+                artifact.name,
+                f"{artifact.rows:,}",
+                artifact.digest[:12],
+                artifact.uri,
             )
     _console().print(table)
 
@@ -113,8 +131,6 @@ def summary(use_case: str, store: str, as_of: str | None) -> None:
     Raises:
         UsageError: nothing has run yet.
     """
-    from ml_pipeline.run import moment
-
     config = find(use_case).config
     at = moment(as_of, config.timezone) if as_of else None
     results = [result for result in stored_results(use_case, store) if at is None or result.as_of == at]

@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -79,7 +80,10 @@ class Dataset:
                 expected=", ".join(columns or ()),
                 do="let the preparation keep the column, or do not ask for it",
             )
-        return [lambda part=part: arrow.to_columns(self.table(part, columns)) for part in self.manifest.parts]
+        return [partial(self._load, part, columns) for part in self.manifest.parts]
+
+    def _load(self, part: Part, columns: Sequence[str] | None) -> dict[str, Column]:
+        return arrow.to_columns(self.table(part, columns))
 
     def columns(self, names: Sequence[str] | None = None) -> dict[str, Column]:
         """The whole dataset in memory."""
@@ -110,26 +114,11 @@ class DatasetWriter:
         key: The dataset's folder.
         name: The dataset's name in the graph.
         time: The column whose range the manifest gives.
-        replace: Whether it takes the place of a dataset that is there already.
-        shared: An earlier dataset; its parts are referred to instead of being stored again.
     """
 
-    def __init__(
-        self,
-        store: Store,
-        key: str,
-        name: str,
-        time: str | None = None,
-        *,
-        replace: bool = False,
-        shared: Dataset | None = None,
-    ) -> None:
-        self.store, self.key, self.name, self.time, self.replace = store, key, name, time, replace
-        self.shared = (
-            {}
-            if shared is None
-            else {part.sha256: part.elsewhere or f"{shared.key}/{part.name}" for part in shared.manifest.parts}
-        )
+    def __init__(self, store: Store, key: str, name: str, time: str | None = None) -> None:
+        self.store, self.key, self.name, self.time = store, key, name, time
+        self.shared: dict[str, str] = {}
         self.schema: pa.Schema | None = None
         self.pending: list[pa.Table] = []
         self.pending_rows = 0
@@ -138,6 +127,10 @@ class DatasetWriter:
         self.quarantine: list[Part] = []
         self.quarantined: Counter[str] = Counter()
         self.range: list[str] = []
+
+    def share(self, earlier: Dataset) -> None:
+        """Refer to parts of an earlier dataset where they would be stored again."""
+        self.shared |= {part.sha256: part.elsewhere or f"{earlier.key}/{part.name}" for part in earlier.manifest.parts}
 
     @property
     def rows(self) -> int:
@@ -164,8 +157,11 @@ class DatasetWriter:
         if len(self.rejects) >= parquet.ROWS_PER_PART:
             self._flush_rejects()
 
-    def close(self, made_from: Mapping[str, Any]) -> Dataset:
-        """Write what is left, then the manifest; where another writer was first, its dataset is the one that counts."""
+    def close(self, made_from: Mapping[str, Any], replace: bool = False) -> Dataset:
+        """Write what is left, then the manifest.
+
+        Where another writer was first, its dataset is the one that counts, unless this one is to `replace` it.
+        """
         if self.pending_rows:
             self._flush(self.pending_rows)
         self._flush_rejects()
@@ -185,7 +181,7 @@ class DatasetWriter:
             made_from=dict(made_from),
         )
         content = plain_yaml.dump(msgspec.to_builtins(manifest))
-        if self.replace:
+        if replace:
             self.store.put(f"{self.key}/{MANIFEST}", content)
         elif not self.store.create(f"{self.key}/{MANIFEST}", content):
             return open_dataset(self.store, self.key)

@@ -21,7 +21,8 @@ class _Dumper(_Base):  # type: ignore[misc, valid-type]
 
 def _sequence(dumper: Any, values: Any) -> yaml.Node:
     flat = all(not isinstance(value, dict | list | tuple) for value in values)
-    return dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=flat)
+    node: yaml.Node = dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=flat)
+    return node
 
 
 _Dumper.add_representer(list, _sequence)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ml_pipeline.errors import (
     IntegrityError,
@@ -24,8 +24,11 @@ from ml_pipeline.errors import (
     UsageError,
 )
 
+if TYPE_CHECKING:
+    from obstore.store import ClientConfig
+
 RETRY = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
-TIMEOUT = {"connect_timeout": timedelta(seconds=5), "timeout": timedelta(seconds=120)}
+TIMEOUT: ClientConfig = {"connect_timeout": timedelta(seconds=5), "timeout": timedelta(seconds=120)}
 SCHEMES = ("s3", "gs", "az", "file")
 
 
@@ -50,7 +53,8 @@ class Store:
             NotFoundError: there is none.
         """
         with self._explained(key):
-            return _client(self.uri).get(self.prefix + key).bytes().to_bytes()
+            content: bytes = _client(self.uri).get(self.prefix + key).bytes().to_bytes()
+        return content
 
     def put(self, key: str, content: bytes) -> None:
         """Write an object, whole, over whatever was there."""
@@ -192,8 +196,9 @@ def _client(uri: str) -> Any:
     options: dict[str, Any] = {"prefix": prefix or None, "retry_config": RETRY}
     if kind == "s3":
         endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
-        plain = {"allow_http": True} if (endpoint or "").startswith("http://") else {}
-        return S3Store(bucket, config=_s3_settings(endpoint), client_options={**TIMEOUT, **plain}, **options)
+        options |= {"config": _s3_settings(endpoint)}
+        client: ClientConfig = {**TIMEOUT, "allow_http": (endpoint or "").startswith("http://")}
+        return S3Store(bucket, client_options=client, **options)
     return {"gs": GCSStore, "az": AzureStore}[kind](bucket, client_options=TIMEOUT, **options)
 
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ml_pipeline.config import UseCase
+from ml_pipeline.discovery import UseCase
 
 PACKAGE = Path(__file__).parent.parent
 SOURCE_SUFFIXES = (".py", ".yaml", ".json")

@@ -27,14 +27,18 @@ def from_frame(frame: pd.DataFrame) -> dict[str, Column]:
 def _series(column: Column) -> object:
     import pandas as pd
 
-    return pd.Categorical.from_codes(column.codes, list(column.vocabulary)) if isinstance(column, Category) else column
+    return (
+        pd.Categorical.from_codes(column.codes.tolist(), pd.Index(column.vocabulary))
+        if isinstance(column, Category)
+        else column
+    )
 
 
 def _column(series: pd.Series) -> Column:
     import pandas as pd
 
     if isinstance(series.dtype, pd.CategoricalDtype):
-        return Category(series.cat.codes.to_numpy(np.int32), tuple(map(str, series.cat.categories)))
+        return Category(series.cat.codes.to_numpy().astype(np.int32), tuple(map(str, series.cat.categories)))
     if series.dtype.kind == "M":
         return series.to_numpy("datetime64[us]")
     if series.dtype.kind in "biuf":

@@ -80,29 +80,28 @@ class Reference:
         )
         if self.times is None:
             return self._exact(groups)
-        return self._as_of(groups, np.asarray(x[MOMENT], "datetime64[us]"))
+        return self._as_of(groups, np.asarray(x[MOMENT], "datetime64[us]"), self.times)
 
     def _exact(self, groups: Ints) -> Ints:
         at = np.searchsorted(self.groups, groups)
         return np.where((groups >= 0) & (_at(self.groups, at) == groups), at, MISSING)
 
-    def _as_of(self, groups: Ints, moments: Times) -> Ints:
+    def _as_of(self, groups: Ints, moments: Times, times: Times) -> Ints:
         """The last row of the group that is not later than the moment, by one binary search on (group, time)."""
-        assert self.times is not None
         ranks, own = self._ranks
         rank = np.searchsorted(ranks, moments, side="right")
         at = np.searchsorted(own, groups * (len(ranks) + 1) + rank, side="right") - 1
         hit = (at >= 0) & (groups >= 0) & (_at(self.groups, at) == groups) & ~np.isnat(moments)
         if self.tolerance is not None:
-            hit &= moments - _at(self.times, at) <= self.tolerance
+            hit &= moments - _at(times, at) <= self.tolerance
         return np.where(hit, at, MISSING)
 
     @cached_property
     def _ranks(self) -> tuple[Times, Ints]:
         """All distinct times, and per row one number that grows with (group, time)."""
-        assert self.times is not None
-        ranks = np.unique(self.times)
-        return ranks, self.groups * (len(ranks) + 1) + np.searchsorted(ranks, self.times, side="right")
+        times = np.asarray(self.times, "datetime64[us]")
+        ranks = np.unique(times)
+        return ranks, self.groups * (len(ranks) + 1) + np.searchsorted(ranks, times, side="right")
 
 
 class Join(BaseModel):
@@ -135,7 +134,8 @@ def gather(column: Column, rows: Ints) -> Column:
     if isinstance(column, Category):
         return Category(_filled(column.codes, rows, missing, np.int32(MISSING)), column.vocabulary)
     nothing: Any = np.datetime64("NaT", "us") if column.dtype.kind == "M" else np.nan
-    return _filled(column, rows, missing, nothing)
+    found: Column = _filled(column, rows, missing, nothing)
+    return found
 
 
 def _filled(values: Any, rows: Ints, missing: Any, nothing: Any) -> Any:

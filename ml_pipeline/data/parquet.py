@@ -25,7 +25,8 @@ def encode(table: pa.Table) -> bytes:
     sink = pa.BufferOutputStream()
     words = [f.name for f in table.schema if pa.types.is_dictionary(f.type) or pa.types.is_string(f.type)]
     pq.write_table(table, sink, row_group_size=ROWS_PER_PART, compression="zstd", use_dictionary=words or False)
-    return sink.getvalue().to_pybytes()
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
 
 
 def decode(content: bytes, columns: Sequence[str] | None = None, where: str = "a part") -> pa.Table:

@@ -7,7 +7,6 @@ for (the ingest stage filters), so a file is as good as a service that answers e
 from __future__ import annotations
 
 import datetime as dt
-import io
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -114,4 +113,4 @@ def _opened(path: Path) -> Iterator[IO[bytes]]:
             yield file
             return
         with zipfile.ZipFile(file) as archive, archive.open(archive.namelist()[0]) as member:
-            yield io.BufferedReader(member)  # type: ignore[arg-type]
+            yield member

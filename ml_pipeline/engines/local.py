@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ml_pipeline.columns import Columns, Floats
@@ -34,7 +35,7 @@ class LocalEngine:
     ) -> None:
         wanted = workers or available_cores()
         self.workers = max(1, min(wanted, memory_bytes // BATCH_WORKING_SPACE))
-        self.progress: Progress = progress or (lambda done, of: None)
+        self.progress: Progress = progress or (lambda *_: None)
 
     def map(self, function: Callable[[Any], R], loaders: Sequence[Callable[[], T]]) -> Iterator[R]:
         """`function` of every batch, in order; no more batches are in memory than workers and one."""
@@ -72,8 +73,7 @@ def available_cores() -> int:
     """Cores this process may use: its affinity, within the quota of its control group."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     try:
-        with open("/sys/fs/cgroup/cpu.max", encoding="ascii") as file:
-            quota, period = file.read().split()
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
     except (OSError, ValueError):
         return cores
     return cores if quota == "max" else max(1, min(cores, int(quota) // int(period)))

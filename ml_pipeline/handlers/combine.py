@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from ml_pipeline.artifacts.datasets import Dataset
 from ml_pipeline.chain import REJECTED
 from ml_pipeline.columns import Category, Column, Columns, concat, count
+from ml_pipeline.config import Join as JoinConfig
 from ml_pipeline.data.conform import Rejects
 from ml_pipeline.data.joins import MATCHED, MOMENT, Join, Reference
 from ml_pipeline.data.rejects import set_apart
@@ -71,7 +72,7 @@ class CombineHandler(BaseHandler):
     @classmethod
     def store_output(cls, run: StageRun, data: Prepared, output: Iterator[Columns]) -> None:
         """Write the good rows, set the others aside, count what had no match."""
-        writer = run.writer(data.key, "combined", run.config.time)
+        writer = run.writer(data.key, "combined")
         seen, matched, example = Seen(), Counter[str](), None
         for batch in output:
             good, rejects = _judged(batch, seen, run)
@@ -83,7 +84,7 @@ class CombineHandler(BaseHandler):
             writer.set_aside(rejects)
         run.guard(writer.quarantined, run.rows_in, example)
         _report(run, writer.rows, matched)
-        run.left(writer.close(run.provenance(data.all)))
+        run.left(run.finish(writer, data.all))
 
 
 def _report(run: StageRun, rows: int, matched: Counter[str]) -> None:
@@ -102,8 +103,7 @@ def _report(run: StageRun, rows: int, matched: Counter[str]) -> None:
 
 
 def _reference(run: StageRun, name: str) -> Reference:
-    join = run.config.sources[name].join
-    assert join is not None
+    join = cast(JoinConfig, run.config.sources[name].join)
     columns = concat([dataset.columns() for dataset in run.datasets(f"prepared.{name}")])
     if missing := sorted({*join.keys.values(), *([join.as_of] if join.as_of else [])} - set(columns)):
         raise SchemaError(

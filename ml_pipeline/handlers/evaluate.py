@@ -4,32 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any, NamedTuple, cast
-
-import numpy as np
+from typing import Any, cast
 
 from ml_pipeline.artifacts import plain_yaml
 from ml_pipeline.artifacts.datasets import Dataset
 from ml_pipeline.artifacts.registry import METRICS
 from ml_pipeline.chain import Chain
-from ml_pipeline.columns import Category, Column, Columns, Floats, concat
+from ml_pipeline.columns import Column, Columns, Floats, concat
 from ml_pipeline.contract import Artifact
 from ml_pipeline.errors import ChainError, SchemaError
 from ml_pipeline.handlers.stage_run import StageRun
-from ml_pipeline.models import metrics
+from ml_pipeline.models.evaluation import Rules, Scored, measure
 from ml_pipeline.templates import BaseHandler, Parameters
-
-SMALLER_IS_BETTER = ("log_loss", "brier", "calibration_error")
-SMALL_SLICE = 200
-"""Rows below which a slice is listed without an interval: it would say nothing."""
-
-
-class Scored(NamedTuple):
-    """Labels, predictions by role and the columns to slice by; all of one length."""
-
-    y: Floats
-    predictions: dict[str, Floats]
-    slices: dict[str, Column]
 
 
 class EvaluateHandler(BaseHandler):
@@ -92,7 +78,9 @@ class EvaluateHandler(BaseHandler):
     def store_output(cls, run: StageRun, data: Dataset, output: Scored) -> None:
         """Measure, judge, and write metrics.yaml beside the model."""
         roles = {"model_version": run.model_version, "champion": run.registry.champion(), "test": data.manifest.digest}
-        _leave(run, roles | _measured(output, run))
+        config = run.config
+        rules = Rules(config.evaluate.floors, config.evaluate.replicates, config.seed)
+        _leave(run, roles | measure(output, rules))
 
 
 def _leave(run: StageRun, found: dict[str, Any]) -> None:
@@ -121,84 +109,3 @@ def _fits(model: type[Chain], parameters: Parameters, data: Dataset, run: StageR
         )
         return False
     return True
-
-
-def _measured(scored: Scored, run: StageRun) -> dict[str, Any]:
-    config = run.config
-    draws = {
-        role: metrics.replicates(scored.y, p, config.seed, config.evaluate.replicates)
-        for role, p in scored.predictions.items()
-    }
-    exact = {
-        role: metrics.Ranking.of(scored.y, p).metrics(np.ones(len(scored.y))) for role, p in scored.predictions.items()
-    }
-    table = {
-        role: {name: _with_interval(value, draws[role][name]) for name, value in own.items()}
-        for role, own in exact.items()
-    }
-    difference = _difference(exact, draws)
-    return {
-        "rows": len(scored.y),
-        "positive_rate": float(scored.y.mean()),
-        "metrics": table["candidate"],
-        "champion_metrics": table.get("champion", {}),
-        "difference": difference,
-        "slices": {name: _by_slice(scored, column, run) for name, column in scored.slices.items()},
-        "verdict": _verdict(table["candidate"], difference, config.evaluate.floors),
-    }
-
-
-def _with_interval(value: float, draws: Floats) -> dict[str, float]:
-    low, high = metrics.interval(draws)
-    return {"value": value, "low": low, "high": high}
-
-
-def _difference(exact: Mapping[str, Any], draws: Mapping[str, Any]) -> dict[str, dict[str, float]]:
-    """Candidate less champion, with the interval of the paired bootstrap."""
-    if "champion" not in exact:
-        return {}
-    return {
-        name: _with_interval(value - exact["champion"][name], draws["candidate"][name] - draws["champion"][name])
-        for name, value in exact["candidate"].items()
-    }
-
-
-def _by_slice(scored: Scored, column: Column, run: StageRun) -> dict[str, dict[str, Any]]:
-    words = column if isinstance(column, Category) else Category.of([f"{value:g}" for value in np.asarray(column)])
-    rows = {word: np.flatnonzero(words.codes == code) for code, word in enumerate(words.vocabulary)}
-    return {word: _slice(scored, own, run) for word, own in sorted(rows.items()) if len(own)}
-
-
-def _slice(scored: Scored, rows: Any, run: StageRun) -> dict[str, Any]:
-    y, p = scored.y[rows], scored.predictions["candidate"][rows]
-    found: dict[str, Any] = {"rows": len(rows), "positive_rate": float(y.mean()), "mean_prediction": float(p.mean())}
-    if len(rows) < SMALL_SLICE:
-        return found | {"note": f"fewer than {SMALL_SLICE} rows: too few to judge"}
-    draws = metrics.replicates(y, p, run.config.seed, 50)["roc_auc"]
-    return found | {"roc_auc": _with_interval(metrics.roc_auc(y, p), draws)}
-
-
-def _verdict(found: Mapping[str, Any], difference: Mapping[str, Any], floors: Mapping[str, float]) -> dict[str, Any]:
-    """Floors first; against a champion the candidate must not be clearly worse in ranking."""
-    reasons, passed = [], True
-    for name, floor in floors.items():
-        if name not in found:
-            raise SchemaError(f"evaluate.floors names {name!r}, which is no metric", expected=", ".join(found))
-        value = found[name]["value"]
-        smaller = name in SMALLER_IS_BETTER
-        good = value <= floor if smaller else value >= floor
-        passed &= bool(good)
-        reasons.append(
-            f"{name} is {value:.4f}, {'within' if good else 'outside'} its floor of {'at most' if smaller else 'at least'} {floor:g}."
-        )
-    if difference:
-        auc = difference["roc_auc"]
-        good = auc["high"] >= 0
-        passed &= bool(good)
-        reasons.append(
-            f"Against the champion roc_auc differs by {auc['value']:+.4f} (95 % interval {auc['low']:+.4f} to {auc['high']:+.4f}): "
-            + ("not worse." if good else "worse.")
-        )
-    else:
-        reasons.append("There is no champion to compare with, so the floors alone decide.")
-    return {"passed": passed, "reasons": reasons}

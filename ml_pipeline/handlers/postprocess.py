@@ -53,10 +53,10 @@ class PostprocessHandler(BaseHandler):
     def store_output(cls, run: StageRun, data: Scored, output: Iterator[Columns]) -> None:
         """Write the table."""
         run.rows_in = data.predictions.manifest.rows
-        writer = run.writer(data.key, "scored", run.config.time)
+        writer = run.writer(data.key, "scored")
         for batch in output:
             writer.write(batch)
-        run.left(writer.close(run.provenance([data.predictions, data.combined], model_version=run.model_version)))
+        run.left(run.finish(writer, [data.predictions, data.combined], model_version=run.model_version))
 
 
 def _ranks(predictions: Dataset) -> Callable[[Floats], Floats]:

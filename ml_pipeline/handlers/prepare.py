@@ -101,7 +101,7 @@ def _whole(job: Job, parameters: Parameters) -> Columns:
 
 
 def _write(run: StageRun, job: Job, batches: Iterator[Columns]) -> Dataset:
-    writer = run.writer(job.key, f"prepared.{run.step.source}", run.config.time)
+    writer = run.writer(job.key, f"prepared.{run.step.source}")
     example = None
     for batch in batches:
         good, rejects = set_apart(batch)
@@ -111,4 +111,4 @@ def _write(run: StageRun, job: Job, batches: Iterator[Columns]) -> Dataset:
     rows = sum(dataset.manifest.rows for dataset in job.inputs)
     run.rows_in += rows
     run.guard(writer.quarantined, rows, example)
-    return writer.close(run.provenance(job.inputs))
+    return run.finish(writer, job.inputs)

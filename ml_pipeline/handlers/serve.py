@@ -62,10 +62,10 @@ class ServeHandler(BaseHandler):
     def store_output(cls, run: StageRun, data: Dataset, output: Iterator[Columns]) -> None:
         """Write the predictions."""
         run.rows_in = data.manifest.rows
-        writer = run.writer(_key(run, data), "predictions", run.config.time)
+        writer = run.writer(_key(run, data), "predictions")
         for batch in output:
             writer.write(batch)
-        run.left(writer.close(run.provenance([data], model_version=run.model_version)))
+        run.left(run.finish(writer, [data], model_version=run.model_version))
 
 
 def _key(run: StageRun, data: Dataset) -> str:

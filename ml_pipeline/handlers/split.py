@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -29,9 +29,7 @@ class Parting(BaseModel):
             times = np.asarray(x[config.time], "datetime64[us]")
             part = by_time(times, parameters["last"], duration(split.validation), duration(split.test))
         else:
-            key = x[config.key]
-            assert isinstance(key, Category)
-            part = by_hash(key, _share(split.validation), _share(split.test))
+            part = by_hash(cast(Category, x[config.key]), _share(split.validation), _share(split.test))
         return [take(x, part == number) for number in range(len(PARTS))]
 
 
@@ -67,19 +65,19 @@ class SplitHandler(BaseHandler):
     @classmethod
     def store_output(cls, run: StageRun, data: Dataset, output: Iterator[list[Columns]]) -> None:
         """Write the parts; none may be empty."""
-        writers = [run.writer(_key(run, data, part), part, run.config.time) for part in PARTS]
+        writers = [run.writer(_key(run, data, part), part) for part in PARTS]
         for parts in output:
             for writer, rows in zip(writers, parts, strict=True):
                 writer.write(rows)
         if empty := [writer.name for writer in writers if not writer.rows]:
             raise DataError(
                 f"the split leaves no rows for {', '.join(empty)}",
-                given=f"{data.manifest.rows:,} rows from {data.manifest.time['first']} to {data.manifest.time['last']}, "
-                f"validation {run.config.split.validation}, test {run.config.split.test}",
+                given=f"{data.manifest.rows:,} rows from {data.manifest.time['first']} to {data.manifest.time['last']}",
+                expected=f"more than validation {run.config.split.validation} and test {run.config.split.test}",
                 do="give a later --as-of, or shorten split.validation and split.test in pipeline.yaml",
             )
         for writer in writers:
-            run.left(writer.close(run.provenance([data])))
+            run.left(run.finish(writer, [data]))
 
 
 def _key(run: StageRun, combined: Dataset, part: str) -> str:

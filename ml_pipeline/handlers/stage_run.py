@@ -13,8 +13,8 @@ from ml_pipeline.artifacts.datasets import MANIFEST, Dataset, DatasetWriter, Rej
 from ml_pipeline.artifacts.registry import Registry
 from ml_pipeline.artifacts.store import Store
 from ml_pipeline.artifacts.versions import SystemVersion, fingerprint
-from ml_pipeline.config import UseCase
 from ml_pipeline.contract import Artifact, StageRequest, StageResult, run_key
+from ml_pipeline.discovery import UseCase
 from ml_pipeline.engines.local import LocalEngine
 from ml_pipeline.errors import NotFoundError, QuarantineError, UsageError
 from ml_pipeline.stages import Step, needs, steps
@@ -87,11 +87,15 @@ class StageRun:
             self.left(dataset, name)
         return dataset is not None
 
-    def writer(self, key: str, name: str, time: str | None = None) -> DatasetWriter:
-        """A writer of a dataset."""
-        return DatasetWriter(self.store, key, name, time, replace=self.request.force)
+    def writer(self, key: str, name: str) -> DatasetWriter:
+        """A writer of a dataset of this step."""
+        return DatasetWriter(self.store, key, name, self.config.time)
 
-    def provenance(self, sources: Iterable[Dataset], **more: Any) -> dict[str, Any]:
+    def finish(self, writer: DatasetWriter, made_from: Iterable[Dataset], **more: Any) -> Dataset:
+        """Make what was written visible; in place of what is there, where the request forces the step."""
+        return writer.close(self._provenance(made_from, **more), replace=self.request.force)
+
+    def _provenance(self, sources: Iterable[Dataset], **more: Any) -> dict[str, Any]:
         """What a manifest says of how its dataset was made."""
         made = list(sources)
         snapshots = {digest for dataset in made for digest in dataset.manifest.made_from.get("snapshots", [])}

@@ -65,7 +65,8 @@ class TrainHandler(BaseHandler):
         columns = [*model.inputs(), run.config.label]
         batches, label = data.train.batches(columns), partial(_label, name=run.config.label)
         judged = data.validation.batches(columns)
-        fitted, losses, best = start, {}, start
+        fitted, best = start, start
+        losses: dict[str, float] = {}
         for variant in model.variants(start) or [{}]:
             fitted = model.fit(model.vary(fitted, variant), batches, label, run.engine.total)
             loss = _mean_loss(model, fitted, judged, label, run)
@@ -108,7 +109,7 @@ def _mean_loss(model: type[Chain], parameters: Parameters, batches: Any, label: 
         return float(own.sum()), len(own)
 
     sums, rows = zip(*run.engine.map(loss, batches), strict=True)
-    return sum(sums) / sum(rows)
+    return float(sum(sums) / sum(rows))
 
 
 def _kinds(dataset: Dataset) -> Any:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup
 
-from ml_pipeline.config import UseCase, UseCaseConfig, find
+from ml_pipeline.config import UseCaseConfig
 from ml_pipeline.contract import Mode
+from ml_pipeline.discovery import UseCase, find
 from ml_pipeline.errors import UsageError
 from ml_pipeline.stages import Task, tasks
 from ml_pipeline_airflow.form import form

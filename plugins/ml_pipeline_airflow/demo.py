@@ -64,7 +64,7 @@ def airflow_settings() -> dict[str, str]:
     return {
         "AIRFLOW_HOME": str(ROOT / ".airflow"),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
-        "AIRFLOW__CORE__PLUGINS_FOLDER": str(ROOT / "plugins"),
+        "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "plugins"), os.environ.get("PYTHONPATH")])),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{ROOT / '.airflow' / 'airflow.db'}",
     }
@@ -78,11 +78,13 @@ def run_dag(dag: str, as_of: str, environment: Mapping[str, str]) -> None:
     """
     say(f"{dag} as of {as_of}")
     command = ["airflow", "dags", "test", dag, "--conf", json.dumps({"as_of": as_of})]
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:  # noqa: S603
-        assert process.stdout is not None
-        log = list(_shown(process.stdout))
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=environment, stdout=pipe, stderr=subprocess.STDOUT, text=True) as process:  # noqa: S603
+        log = list(_shown(process.stdout or ()))
     if process.returncode:
-        raise StageError(f"{dag} failed", given="\n".join(log[-15:]), do="mend what the last lines say and run it again")
+        raise StageError(
+            f"{dag} failed", given="\n".join(log[-15:]), do="mend what the last lines say and run it again"
+        )
 
 
 def _shown(lines: Iterable[str]) -> Iterable[str]:
@@ -103,7 +105,11 @@ def _embedded() -> dict[str, str]:
 def _call(command: list[str], environment: Mapping[str, str], what: str) -> None:
     done = subprocess.run(command, env=dict(environment), capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
-        raise StageError(f"{what} could not be made ready", given=(done.stderr or done.stdout)[-600:], do="run `make clean` and try again")
+        raise StageError(
+            f"{what} could not be made ready",
+            given=(done.stderr or done.stdout)[-600:],
+            do="run `make clean` and try again",
+        )
 
 
 def _ml_pipeline(environment: Mapping[str, str], *arguments: str, into: IO[str] | None = None) -> int:

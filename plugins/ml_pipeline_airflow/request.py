@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import hashlib
 import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from ml_pipeline.errors import UsageError
 
@@ -24,28 +22,6 @@ PASSED_ON = (
     "AWS_DEFAULT_REGION",
 )
 """Settings without secrets that a stage in a container needs to find the store."""
-
-
-def moment(text: str, timezone: str) -> dt.datetime:
-    """An ISO 8601 date or moment in UTC and whole seconds; without an offset it is wall-clock time in `timezone`.
-
-    Raises:
-        UsageError: it is neither.
-
-    >>> moment("2013-09-01", "America/New_York").isoformat()
-    '2013-09-01T04:00:00+00:00'
-    """
-    try:
-        parsed = dt.datetime.fromisoformat(text)
-    except ValueError as error:
-        raise UsageError(
-            "as_of is not a moment",
-            given=text,
-            expected="a date or a moment such as 2013-09-01 or 2013-09-01T06:00:00+02:00",
-            do="trigger the run again with such an as_of, or leave it empty",
-        ) from error
-    local = parsed if parsed.tzinfo else parsed.replace(tzinfo=ZoneInfo(timezone))
-    return local.astimezone(dt.UTC).replace(microsecond=0)
 
 
 def run_name(mode: str, airflow_run: str) -> str:

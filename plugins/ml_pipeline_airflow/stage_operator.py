@@ -13,7 +13,7 @@ import msgspec
 from airflow.providers.docker.operators.docker import DockerOperator
 from docker.types import LogConfig, Mount
 
-from ml_pipeline.config import find
+from ml_pipeline.discovery import find
 from ml_pipeline.stages import STAGES
 from ml_pipeline_airflow import images, mounts, request
 from ml_pipeline_airflow.container import LABEL, StageContainer

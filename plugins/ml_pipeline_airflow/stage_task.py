@@ -73,8 +73,8 @@ class StageTask(BaseOperator):
         Raises:
             UsageError: as_of, the parameters or the store are not as they must be.
         """
-        from ml_pipeline.config import find
-        from ml_pipeline.contract import StageRequest
+        from ml_pipeline.contract import StageRequest, moment
+        from ml_pipeline.discovery import find
 
         params = context["params"]
         overrides = dict(params.get("parameters") or {})
@@ -84,7 +84,7 @@ class StageTask(BaseOperator):
             mode=self.mode,
             stages=self.stages,
             run_id=request.run_name(self.mode, self.airflow_run),
-            as_of=request.moment(self.as_of, config.timezone),
+            as_of=moment(self.as_of, config.timezone),
             store=request.store_uri(),
             parameters=overrides,
             force=request.forced(self.stages, params.get("force") or ()),

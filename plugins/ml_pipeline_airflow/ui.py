@@ -10,6 +10,7 @@ from ml_pipeline_airflow.demo import say, settings
 from ml_pipeline_airflow.runner import choose
 
 PORT = os.environ.get("AIRFLOW__API__PORT", "8080")
+PASSWORDS = "simple_auth_manager_passwords.json.generated"
 
 
 def main() -> int:
@@ -21,13 +22,14 @@ def main() -> int:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - a command's answer
         return error.exit_code
     say(f"runner: {choice.name} ({choice.why})")
-    say(f"http://127.0.0.1:{PORT}, user admin, password in {environment['AIRFLOW_HOME']}/simple_auth_manager_passwords.json.generated")
+    say(f"http://127.0.0.1:{PORT}, user admin, password in {environment['AIRFLOW_HOME']}/{PASSWORDS}")
     environment |= {
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": PORT,
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{PORT}/execution/",
     }
-    os.execvpe("airflow", ["airflow", "standalone"], environment)  # noqa: S606, S607 - found on the PATH just set
+    command = ["airflow", "standalone"]
+    return os.execvpe(command[0], command, environment)  # noqa: S606 - found on the PATH just set
 
 
 if __name__ == "__main__":

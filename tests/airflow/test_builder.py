@@ -11,8 +11,8 @@ import pytest
 from airflow.serialization.serialized_objects import DagSerialization
 from ml_pipeline_airflow.builder import build_dag
 
-from ml_pipeline.config import find
 from ml_pipeline.contract import Mode
+from ml_pipeline.discovery import find
 from ml_pipeline.errors import UsageError
 from ml_pipeline.stages import tasks
 

@@ -6,7 +6,7 @@ import pytest
 from airflow.sdk.exceptions import ParamValidationError
 from ml_pipeline_airflow.form import form
 
-from ml_pipeline.config import find
+from ml_pipeline.discovery import find
 
 
 def resolve(name: str, value: Any) -> Any:

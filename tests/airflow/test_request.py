@@ -12,6 +12,7 @@ from jinja2 import StrictUndefined
 from jinja2.sandbox import SandboxedEnvironment
 from ml_pipeline_airflow import request
 
+from ml_pipeline.contract import moment
 from ml_pipeline.errors import UsageError
 
 DUE = dt.datetime(2013, 9, 1, 6, tzinfo=dt.UTC)
@@ -28,12 +29,12 @@ DUE = dt.datetime(2013, 9, 1, 6, tzinfo=dt.UTC)
     ],
 )
 def test_a_moment_without_offset_is_wall_clock_time_of_the_use_case(text: str, utc: str) -> None:
-    assert request.moment(text, "America/New_York").isoformat() == utc
+    assert moment(text, "America/New_York").isoformat() == utc
 
 
 def test_a_moment_that_is_none_is_refused_in_words() -> None:
-    with pytest.raises(UsageError, match=r"as_of is not a moment. Given: 2013-02-30"):
-        request.moment("2013-02-30", "UTC")
+    with pytest.raises(UsageError, match=r"the as-of is not a moment. Given: 2013-02-30"):
+        moment("2013-02-30", "UTC")
 
 
 def _render(asked: str | None, **more: object) -> str:
@@ -45,8 +46,8 @@ def _render(asked: str | None, **more: object) -> str:
 def test_as_of_is_what_was_asked_else_the_logical_date_else_when_the_run_was_due() -> None:
     logical = DUE + dt.timedelta(days=1)
     assert _render("2013-01-01", logical_date=logical) == "2013-01-01"
-    assert request.moment(_render(None, logical_date=logical), "UTC") == logical
-    assert request.moment(_render(None), "UTC") == DUE
+    assert moment(_render(None, logical_date=logical), "UTC") == logical
+    assert moment(_render(None), "UTC") == DUE
 
 
 @given(st.text(min_size=1), st.text(min_size=1))

@@ -17,8 +17,8 @@ import numpy as np
 from ml_pipeline.artifacts.datasets import Dataset, open_dataset
 from ml_pipeline.artifacts.store import Store
 from ml_pipeline.columns import Category
-from ml_pipeline.config import find
 from ml_pipeline.contract import StageRequest
+from ml_pipeline.discovery import find
 from ml_pipeline.models import metrics
 from ml_pipeline.run import run
 
@@ -39,7 +39,8 @@ def main(store: str) -> None:
     for name in ("roc_auc", "average_precision", "log_loss", "brier", "calibration_error"):
         own = ours[name]
         print(f"{name:18} {own['value']:9.4f} ({own['low']:.4f} to {own['high']:.4f})  {theirs[name]:9.4f}")
-    print(f"\ntrained in {results['train'].seconds:.1f} s, validation loss {results['train'].metrics.get('validation_loss')}")
+    train = results["train"]
+    print(f"\ntrained in {train.seconds:.1f} s, validation loss {train.metrics.get('validation_loss')}")
 
 
 def _lightgbm(parts: dict[str, Dataset]) -> dict[str, float]:

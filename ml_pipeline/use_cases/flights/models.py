@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ml_pipeline.chain import Chain, Preparation, chain, check, keep, writes
-from ml_pipeline.columns import Category, Floats, Times
+from ml_pipeline.columns import Category, Floats, Mask, Times
 from ml_pipeline.models import Impute, Levels, LogisticRegression, RecentRate, Spline, Standardise
 
 LATE_MINUTES = 15.0
@@ -16,7 +16,7 @@ BAND_BORDERS = (0.2, 0.4, 0.6)
 
 
 @check("the times of the flight cannot be read")
-def readable(scheduled_departure: Times, scheduled_arrival: Times) -> Floats:
+def readable(scheduled_departure: Times, scheduled_arrival: Times) -> Mask:
     """Without them there is nothing to predict, nor a moment to predict it at."""
     return ~np.isnat(scheduled_departure) & ~np.isnat(scheduled_arrival)
 
@@ -76,7 +76,7 @@ class PrepareFlights(Preparation):
 
 
 @check("the wind is stronger than any that was ever measured")
-def plausible_wind(wind_speed: Floats) -> Floats:
+def plausible_wind(wind_speed: Floats) -> Mask:
     """In miles per hour; one observation of 2013 says 1048."""
     return ~(wind_speed > STRONGEST_WIND)
 
@@ -190,7 +190,7 @@ class DelayRisk(Preparation):
     steps = chain(
         risk, band,
         keep(
-            "flight_id", "scheduled_departure", "rank", "risk", "band", "destination_name", "airline", "carrier", "origin",
-            "destination", "prediction", "model_version",
+            "flight_id", "scheduled_departure", "rank", "risk", "band", "destination_name", "airline", "carrier",
+            "origin", "destination", "prediction", "model_version",
         ),
     )  # fmt: skip

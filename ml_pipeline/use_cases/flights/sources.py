@@ -93,9 +93,9 @@ flights = CsvFile(
     data_file("flights.csv.zip"),
     {
         "carrier": "string", "flight": "int64", "tailnum": "string", "origin": "string", "dest": "string",
-        "time_hour": "timestamp", "hour": "int64", "minute": "int64", "sched_dep_time": "int64", "sched_arr_time": "int64",
-        "distance": "float64", "dep_time": "int64", "dep_delay": "float64", "arr_time": "int64", "arr_delay": "float64",
-        "air_time": "float64",
+        "time_hour": "timestamp", "hour": "int64", "minute": "int64", "sched_dep_time": "int64",
+        "sched_arr_time": "int64", "distance": "float64", "dep_time": "int64",
+        "dep_delay": "float64", "arr_time": "int64", "arr_delay": "float64", "air_time": "float64",
     },
     adds=chain(scheduled_departure, scheduled_arrival, landed_by),
 )  # fmt: skip
@@ -110,8 +110,8 @@ weather = CsvFile(
     data_file("weather.csv"),
     {
         "origin": "string", "time_hour": "timestamp", "temp": "float64", "dewp": "float64", "humid": "float64",
-        "wind_dir": "float64", "wind_speed": "float64", "wind_gust": "float64", "precip": "float64", "pressure": "float64",
-        "visib": "float64",
+        "wind_dir": "float64", "wind_speed": "float64", "wind_gust": "float64", "precip": "float64",
+        "pressure": "float64", "visib": "float64",
     },
     adds=chain(observed_at),
 )  # fmt: skip
