@@ -79,9 +79,9 @@ class IngestHandler(BaseHandler):
 
 def _write(run: StageRun, extract: Extract, batches: Iterator[Admitted]) -> Dataset:
     name = f"raw.{run.step.source}"
-    writer = DatasetWriter(
-        run.store, extract.key, name, extract.period and extract.period.column, shared=extract.shared
-    )
+    writer = DatasetWriter(run.store, extract.key, name, extract.period and extract.period.column)
+    if extract.shared:
+        writer.share(extract.shared)
     rows, example, later = 0, None, 0
     for table, rejects, not_yet in batches:
         rows, later = rows + table.num_rows + len(rejects), later + not_yet
