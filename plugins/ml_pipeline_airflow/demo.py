@@ -60,13 +60,14 @@ def settings(choice: Choice) -> dict[str, str]:
 
 
 def airflow_settings() -> dict[str, str]:
-    """A home of its own, our DAGs and plugins, no examples."""
+    """A home of its own (`AIRFLOW_HOME` names another), our DAGs and plugins, no examples."""
+    home = Path(os.environ.get("AIRFLOW_HOME") or ROOT / ".airflow").absolute()
     return {
-        "AIRFLOW_HOME": str(ROOT / ".airflow"),
+        "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "plugins"), os.environ.get("PYTHONPATH")])),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{ROOT / '.airflow' / 'airflow.db'}",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
     }
 
 
