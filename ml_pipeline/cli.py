@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -21,15 +21,25 @@ class Commands(click.Group):
     """Turns the error tree into a sentence (or JSON) and the exit code that belongs to it."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run a command; an error of ours is never shown as a traceback."""
+        """Run a command; an error of ours is never shown as a traceback, any other never as a traceback alone."""
         try:
             return super().invoke(ctx)
         except PipelineError as error:
-            if ctx.meta.get("json"):
-                click.echo(json.dumps(error.as_dict()), err=True)
-            else:
-                click.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
-            ctx.exit(error.exit_code)
+            _show(ctx, error)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except Exception as error:
+            logging.getLogger("ml_pipeline").exception("this should not have happened")
+            what = f"something unexpected went wrong: {type(error).__name__}: {error}"
+            _show(ctx, PipelineError(what, do="report it together with the lines above"))
+
+
+def _show(ctx: click.Context, error: PipelineError) -> NoReturn:
+    if ctx.meta.get("json"):
+        click.echo(json.dumps(error.as_dict()), err=True)
+    else:
+        click.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
+    ctx.exit(error.exit_code)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

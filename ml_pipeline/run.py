@@ -96,7 +96,7 @@ def _result(own: StageRun, status: Status, seconds: float) -> StageResult:
     return StageResult(
         use_case=request.use_case, mode=request.mode, stage=own.step.name, run_id=request.run_id, as_of=request.as_of,
         attempt=request.attempt, status=status, system_version=own.system.digest, reads=_distinct(own.reads),
-        artifacts=tuple(own.artifacts), rows_in=own.rows_in, rows_out=sum(artifact.rows for artifact in own.artifacts),
+        artifacts=tuple(own.artifacts), rows_in=own.rows_in, rows_out=_rows(own.artifacts),
         quarantined=dict(own.quarantined), finished=dt.datetime.now(dt.UTC), seconds=round(seconds, 3),
         peak_memory_bytes=_peak_memory(), metrics=own.metrics, verdict=own.verdict, model_version=own.model_version,
         notes=tuple(own.notes),
@@ -107,8 +107,14 @@ def _leave(order: Order, step: Step, result: StageResult) -> StageResult:
     store = Store(order.request.store).within(order.request.use_case)
     store.put(run_key(order.request.run_id, step.name), msgspec.json.format(msgspec.json.encode(result), indent=2))
     aside = f", {sum(result.quarantined.values()):,} set aside" if result.quarantined else ""
-    log.info("%s %s: %s rows%s, %.2f s", step.name, result.status, f"{result.rows_out:,}", aside, result.seconds)
+    rows = f"{result.rows_in:,} rows in, {result.rows_out:,} out"
+    log.info("%s %s: %s%s, %.2f s", step.name, result.status, rows, aside, result.seconds)
     return result
+
+
+def _rows(artifacts: list[Artifact]) -> int:
+    """Each dataset once, whatever number of names it goes by."""
+    return sum({artifact.key: artifact.rows for artifact in artifacts}.values())
 
 
 def _distinct(artifacts: list[Artifact]) -> tuple[Artifact, ...]:

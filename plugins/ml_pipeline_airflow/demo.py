@@ -40,7 +40,7 @@ def main(arguments: list[str]) -> int:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - a command's answer
         return error.exit_code
     code = _ml_pipeline(environment, "summary", use_case, "--as-of", as_of)
-    picture = ROOT / ".ml-pipeline" / f"{use_case}.svg"
+    picture = Path(environment["AIRFLOW_HOME"]) / f"{use_case}.svg"
     with picture.open("w") as file:
         code |= _ml_pipeline(environment, "graph", use_case, "--format", "svg", into=file)
     say(f"graph        {picture}")

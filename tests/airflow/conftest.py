@@ -57,18 +57,18 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     metadata.mkdir()
     (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: demo-case\nVersion: 1.0\n")
     (metadata / "entry_points.txt").write_text("[ml_pipeline.use_cases]\ndemo = demo_case\n")
-    from ml_pipeline import config
+    from ml_pipeline import discovery
 
     sys.path.insert(0, str(folder))
-    _forget(config)
+    _forget(discovery)
     yield folder
     sys.path.remove(str(folder))
-    _forget(config)
+    _forget(discovery)
 
 
-def _forget(config: Any) -> None:
+def _forget(discovery: Any) -> None:
     importlib.invalidate_caches()
-    config._packages.cache_clear()
+    discovery._packages.cache_clear()
 
 
 @pytest.fixture

@@ -100,7 +100,14 @@ def test_the_demo_ends_with_what_a_person_wants_to_know(processes: Demo) -> None
     shown = processes.output
     first = next(line for line in shown.splitlines() if line.startswith("runner:"))
     assert first.startswith("runner: process (")
-    for words in ("roc_auc", "95 % interval", "718 rows scored, the 10 most at risk", "parameters", "predictions", "graph"):
+    for words in (
+        "roc_auc",
+        "95 % interval",
+        "718 rows scored, the 10 most at risk",
+        "parameters",
+        "predictions",
+        "graph",
+    ):
         assert words in shown
     assert "ingest.flights" in shown
     assert "Traceback" not in shown
