@@ -16,11 +16,13 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
 
-from ml_pipeline.columns import Category, Column, Columns, Floats, Kind, count, kind, take
+from ml_pipeline.columns import Category, Column, Columns, Floats, Kind, as_column, count, kind, take
 from ml_pipeline.errors import ChainError
 from ml_pipeline.templates import NO_PARAMETERS, BaseModel, Parameters, Statistics, require
 
 F = TypeVar("F", bound=Callable[..., Any])
+FAULTS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What goes wrong inside a function that somebody wrote; it is reported with the name of the link."""
 REJECTED = "rejected"
 """The reserved column in which a preparation says why a row must be set aside (missing: it is fine)."""
 
@@ -76,12 +78,18 @@ class Link:
         """Read a link off a function's signature and its marks."""
         if isinstance(function, Link):
             return function
-        marks, name = function.__dict__, getattr(function, "__name__", "")
-        if not name.isidentifier():
+        if not inspect.isfunction(function) or not function.__name__.isidentifier():
             raise ChainError("a link has no name", given=repr(function), expected="a function defined with def")
+        marks, name = function.__dict__, function.__name__
         if "frame" in marks:
             return cls(function, name, marks["frame"], marks["writes"], frame=True)
         given = inspect.signature(function).parameters.values()
+        if unnamed := [str(p) for p in given if p.kind not in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY)]:
+            raise ChainError(
+                f"link {name!r} has a parameter that names no column",
+                given=", ".join(unnamed),
+                expected="one parameter for each column it reads",
+            )
         needed = tuple(p.name for p in given if p.default is p.empty)
         optional = tuple(p.name for p in given if p.default is not p.empty)
         gives = () if "reason" in marks else marks.get("writes", (name,))
@@ -104,15 +112,15 @@ class Link:
             return {name: columns[name] for name in (*self.writes, REJECTED) if name in columns}
         try:
             result = self._result(columns)
-        except (TypeError, ValueError, KeyError, IndexError) as error:
+            if self.reason:
+                return {**columns, REJECTED: _reject(columns, np.asarray(result, bool), self.reason)}
+            return {**columns, **self._named(result, count(columns))}
+        except FAULTS as error:
             raise ChainError(
                 f"link {self.name!r} failed: {type(error).__name__}: {error}",
                 given=", ".join(f"{name} ({_describe(columns[name])})" for name in self.reads if name in columns),
                 do=f"mend the function {self.name!r}",
             ) from error
-        if self.reason:
-            return {**columns, REJECTED: _reject(columns, np.asarray(result, bool), self.reason)}
-        return {**columns, **self._named(result, count(columns))}
 
     def _result(self, columns: Columns) -> Any:
         if self.frame:
@@ -124,15 +132,19 @@ class Link:
 
     def _named(self, result: Any, rows: int) -> dict[str, Column]:
         if not isinstance(result, Mapping):
-            result = dict(zip(self.writes, result if len(self.writes) > 1 else (result,), strict=True))
+            several = result if len(self.writes) > 1 else (result,)
+            if len(several) != len(self.writes):
+                raise ValueError(f"{len(several)} results for the columns {', '.join(self.writes)}")
+            result = dict(zip(self.writes, several, strict=True))
+        made = {name: as_column(result[name]) for name in self.writes if name in result}
         for name in self.writes:
-            if name not in result or len(result[name]) != rows:
+            if name not in made or len(made[name]) != rows:
                 raise ChainError(
                     f"link {self.name!r} did not give the column {name!r} for every row",
-                    given=f"{len(result[name])} rows" if name in result else ", ".join(result),
+                    given=f"{len(made[name])} rows" if name in made else ", ".join(result),
                     expected=f"{rows} rows",
                 )
-        return {name: result[name] for name in self.writes}
+        return made
 
 
 def keep(*columns: str) -> Link:
@@ -307,6 +319,8 @@ def _describe(column: Column) -> str:
 
 def _reject(columns: Columns, good: Any, reason: str) -> Category:
     """Add a reason for the rows that are not good and have none yet."""
+    if good.shape != (count(columns),):
+        raise ValueError(f"a mask of shape {good.shape} for {count(columns)} rows")
     before = columns.get(REJECTED)
     if not isinstance(before, Category):
         before = Category(np.full(count(columns), -1, np.int32), ())

@@ -84,6 +84,26 @@ def kind(column: Column) -> Kind:
     return "time" if column.dtype.kind == "M" else "number"
 
 
+def as_column(values: object) -> Column:
+    """Values as one of the four shapes: any numbers as float64, any moments in microseconds.
+
+    Raises:
+        TypeError: they are none of them.
+
+    >>> as_column(np.array([True, False]))
+    array([1., 0.])
+    """
+    if isinstance(values, Category):
+        return values
+    if not isinstance(values, np.ndarray):
+        raise TypeError(f"{'nothing' if values is None else 'a ' + type(values).__name__} is no column")
+    if values.dtype.kind in "biuf" and values.ndim in (1, 2):
+        return values.astype(np.float64, copy=False)
+    if values.dtype.kind == "M" and values.ndim == 1:
+        return values.astype("datetime64[us]", copy=False)
+    raise TypeError(f"an array of {values.dtype} with shape {values.shape} is no column (for text use Category.of)")
+
+
 def count(columns: Columns) -> int:
     """Rows in a batch."""
     return len(next(iter(columns.values()))) if columns else 0

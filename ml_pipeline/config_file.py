@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from copy import deepcopy
+from typing import Any, NamedTuple
 
 import msgspec
 import yaml
 
-from ml_pipeline.config import SourceConfig, UseCaseConfig
-from ml_pipeline.durations import microseconds
+from ml_pipeline.config import UseCaseConfig
+from ml_pipeline.config_rules import BrokenRule, check_rules
 from ml_pipeline.errors import ConfigError
+
+Path = tuple[str | int, ...]
+"""Keys and positions from the top of the file down to a value."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -26,98 +30,90 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^(true|false
 
 
 def parse(text: str, name: str, overrides: Mapping[str, Any] | None = None) -> UseCaseConfig:
-    """Check the text of a pipeline.yaml.
+    """Check the text of a pipeline.yaml, with dotted keys of it replaced.
 
     Raises:
-        ConfigError: says the line, what stands there and what should.
+        ConfigError: says the line (or the parameter that replaces it), what stands there and what should.
     """
+    source = _Source(name, _compose(text, name), overrides or {})
+    raw = _load(text, source)
+    for key, value in source.overrides.items():
+        _override(raw, key, value)
+    try:
+        config = msgspec.convert({**raw, "name": name}, UseCaseConfig)
+        check_rules(config)
+    except msgspec.ValidationError as error:
+        raise _explained(error, source, {**raw, "name": name}) from error
+    except BrokenRule as error:
+        raise ConfigError(
+            f"{source.place(error.path)}: {error}",
+            given=error.given,
+            expected=error.expected,
+            do="correct it",
+        ) from error
+    return config
+
+
+class _Source(NamedTuple):
+    """Where values come from, to name the place of one."""
+
+    name: str
+    node: yaml.Node
+    overrides: Mapping[str, Any]
+
+    def place(self, path: Path) -> str:
+        """The parameter that set the value at a path, else its line."""
+        dotted = ".".join(map(str, path))
+        for key in self.overrides:
+            if f"{dotted}.".startswith(f"{key}."):
+                return f"the parameter {key!r} of {self.name}"
+        return _place(self.name, self.find(path).start_mark)
+
+    def find(self, path: Path) -> yaml.Node:
+        """The deepest node of the path that is there; for a section the key above it, so that its line shows."""
+        found = self.node
+        for depth, wanted in enumerate(path):
+            entries = dict(_entries(found))
+            if str(wanted) not in entries:
+                break
+            key, value = entries[str(wanted)]
+            found = key if depth == len(path) - 1 and not isinstance(value, yaml.ScalarNode) else value
+        return found
+
+
+def _compose(text: str, name: str) -> yaml.Node:
     try:
         node = yaml.compose(text, Loader=_Loader)
-        raw = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise ConfigError(f"{_place(name, mark)} is not plain YAML: {getattr(error, 'problem', error)}") from error
-    if not isinstance(raw, dict) or node is None:
+        raise _not_plain(error, name) from error
+    if not isinstance(node, yaml.MappingNode):
         raise ConfigError(
             f"pipeline.yaml of {name} holds no keys", expected="question, key, time, label, sources, model"
         )
     _refuse_duplicates(node, name)
-    for key, value in (overrides or {}).items():
-        _override(raw, key, value)
+    return node
+
+
+def _load(text: str, source: _Source) -> dict[str, Any]:
     try:
-        config = msgspec.convert({"name": name, **raw}, UseCaseConfig)
-        _check(config)
-    except msgspec.ValidationError as error:
-        raise _located(error, node, name) from error
-    except _Wrong as error:
-        mark = _find(node, error.path).start_mark
-        raise ConfigError(f"{_place(name, mark)}: {error}", given=error.given, expected=error.expected) from error
-    return config
-
-
-class _Wrong(Exception):
-    def __init__(self, what: str, path: tuple[str, ...], given: object, expected: str) -> None:
-        super().__init__(what)
-        self.path, self.given, self.expected = path, given, expected
-
-
-def _check(config: UseCaseConfig) -> None:
-    """What types cannot say."""
-    drivers = [name for name, source in config.sources.items() if source.drives]
-    if len(drivers) != 1:
-        raise _Wrong(
-            "exactly one source drives", ("sources",), ", ".join(drivers) or "none", "drives: true on one source"
+        raw: dict[str, Any] = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+    except yaml.YAMLError as error:
+        raise _not_plain(error, source.name) from error
+    if "name" in raw:
+        raise ConfigError(
+            f"{source.place(('name',))}: 'name' is not a key here",
+            given=raw["name"],
+            expected=f"nothing: the folder's name, {source.name}, is the use case's",
+            do="remove that line",
         )
-    for name, source in config.sources.items():
-        _check_source(config, name, source)
-    for key in ("horizon", "ahead"):
-        _check_duration(getattr(config, key), (key,))
-    for key in ("validation", "test"):
-        if config.split.by == "time":
-            _check_duration(getattr(config.split, key), ("split", key))
-        elif not re.fullmatch(r"\d+(\.\d+)?%", getattr(config.split, key)):
-            raise _Wrong(
-                f"split.{key} is not a share", ("split", key), getattr(config.split, key), "a share such as 10%"
-            )
-    if not re.fullmatch(r"\d+(\.\d+)?%", config.quarantine.at_most):
-        raise _Wrong(
-            "at_most is not a share", ("quarantine", "at_most"), config.quarantine.at_most, "a share such as 1%"
-        )
-    try:
-        _ = config.resources.memory_bytes
-    except ConfigError as error:
-        raise _Wrong("memory is not a size", ("resources", "memory"), error.given, error.expected) from error
+    return raw
 
 
-def _check_source(config: UseCaseConfig, name: str, source: SourceConfig) -> None:
-    path = ("sources", name)
-    if bool(source.reader) == bool(source.derived):
-        raise _Wrong(
-            f"{name} needs either a reader or from", path, "both" if source.reader else "neither", "one of them"
-        )
-    if source.derived and (source.derived not in config.sources or config.sources[source.derived].derived):
-        known = ", ".join(other for other, its in config.sources.items() if its.reader)
-        raise _Wrong(f"{name} is made from a source that is not there", path, source.derived, f"one of {known}")
-    if source.drives and (not source.known or source.join):
-        raise _Wrong(
-            f"{name} drives, so it has known and no join",
-            path,
-            "known" if source.known else "no known",
-            "known: COLUMN",
-        )
-    if not source.drives and not source.join:
-        raise _Wrong(f"{name} does not say how it is joined", path, "no join", "join: {on: [COLUMN]}")
-    if source.join and source.join.tolerance:
-        _check_duration(source.join.tolerance, (*path, "join", "tolerance"))
-
-
-def _check_duration(text: str, path: tuple[str, ...]) -> None:
-    try:
-        microseconds(text)
-    except ConfigError as error:
-        raise _Wrong(
-            f"{'.'.join(path)} is not a duration", path, text, "a number and a unit, such as 90s, 15min, 2h or 30d"
-        ) from error
+def _not_plain(error: yaml.YAMLError, name: str) -> ConfigError:
+    problem = " ".join(str(getattr(error, "problem", None) or error).split())
+    return ConfigError(
+        f"{_place(name, getattr(error, 'problem_mark', None))} is not plain YAML: {problem}", do="correct it"
+    )
 
 
 def _override(raw: dict[str, Any], dotted: str, value: Any) -> None:
@@ -125,54 +121,76 @@ def _override(raw: dict[str, Any], dotted: str, value: Any) -> None:
     for key in path:
         raw = raw.setdefault(key, {})
         if not isinstance(raw, dict):
-            raise ConfigError(f"the parameter {dotted!r} goes through {key!r}, which is a single value")
+            raise ConfigError(
+                f"the parameter {dotted!r} goes through {key!r}, which is a single value",
+                do=f"name a key of pipeline.yaml, or {key!r} itself",
+            )
     raw[last] = value
 
 
-def _located(error: msgspec.ValidationError, node: yaml.Node, name: str) -> ConfigError:
-    """Turn msgspec's `… - at `$.a.b`` into the line of that key."""
+def _explained(error: msgspec.ValidationError, source: _Source, raw: dict[str, Any]) -> ConfigError:
+    """msgspec's message with the line: it says where as `$.sources[...].join`, and not in which of the sources."""
     message, _, where = str(error).partition(" - at ")
-    path = tuple(re.findall(r"[A-Za-z_][A-Za-z0-9_]*", where.strip("`")))
-    unknown = re.search(r"unknown field `(\w+)`", message)
-    if unknown:
-        message = f"{unknown[1]!r} is not a key here"
-        path = (*path, unknown[1])
-    found = _find(node, path)
-    given = found.value if isinstance(found, yaml.ScalarNode) and not unknown else ".".join(path)
-    return ConfigError(f"{_place(name, found.start_mark)}: {message}", given=given, do="correct that line")
+    path = _path(where, str(error), raw)
+    if unknown := re.search(r"unknown field `(.+)`", message):
+        message, path = f"{unknown[1]!r} is not a key here", (*path, unknown[1])
+    found = source.find(path)
+    given = found.value if isinstance(found, yaml.ScalarNode) and not unknown else ".".join(map(str, path))
+    if "matching regex" in message:
+        message = "Expected a name of letters, digits and underscores"
+    return ConfigError(f"{source.place(path)}: {message}", given=given, do="correct it")
 
 
-def _find(node: yaml.Node, path: tuple[str, ...]) -> yaml.Node:
-    """The deepest node of the path that is there; for a key that is last, the key itself so that its line shows."""
-    for step, wanted in enumerate(path):
-        if not isinstance(node, yaml.MappingNode):
-            return node
-        pair = next(((k, v) for k, v in node.value if k.value == wanted), None)
-        if pair is None:
-            return node
-        node = pair[0] if step == len(path) - 1 and not isinstance(pair[1], yaml.ScalarNode) else pair[1]
-    return node
+def _path(where: str, message: str, raw: dict[str, Any]) -> Path:
+    """`$.a[...].b[1]` as keys; which key `[...]` stands for is found by trying each of them alone."""
+    path: Path = ()
+    marks = re.findall(r"\.(\w+)|\[(\d+)\]|(\[\.\.\.\])", where.rpartition("$")[2])
+    for name, position, _ in [*marks, *([("", "", "[...]")] if where.startswith("`key`") else [])]:
+        path = (*path, name or (int(position) if position else _guilty(path, message, raw)))
+    return path
 
 
-def _refuse_duplicates(node: yaml.Node, name: str) -> None:
-    for mapping in _mappings(node):
-        keys: set[str] = set()
-        for key, _ in mapping.value:
-            if key.value in keys:
-                raise ConfigError(
-                    f"{_place(name, key.start_mark)}: {key.value!r} stands twice", do="remove one of the two"
-                )
-            keys.add(key.value)
+def _guilty(path: Path, message: str, raw: dict[str, Any]) -> str:
+    keys: list[str] = list(_at(raw, path))
+
+    def fails(key: str) -> bool:
+        trial = deepcopy(raw)
+        section = _at(trial, path)
+        for other in section.keys() - {key}:
+            del section[other]
+        try:
+            msgspec.convert(trial, UseCaseConfig)
+        except msgspec.ValidationError as error:
+            return str(error) == message
+        return False
+
+    return next(filter(fails, keys))
 
 
-def _mappings(node: yaml.Node) -> Iterator[yaml.MappingNode]:
+def _at(raw: Any, path: Path) -> Any:
+    for key in path:
+        raw = raw[key]
+    return raw
+
+
+def _entries(node: yaml.Node) -> Iterator[tuple[str, tuple[yaml.Node, yaml.Node]]]:
+    """What is in a section or list: key or position, as text, with the node of the key and that of the value."""
     if isinstance(node, yaml.MappingNode):
-        yield node
-        for _, value in node.value:
-            yield from _mappings(value)
+        yield from ((str(key.value), (key, value)) for key, value in node.value)
     elif isinstance(node, yaml.SequenceNode):
-        for value in node.value:
-            yield from _mappings(value)
+        yield from ((str(position), (value, value)) for position, value in enumerate(node.value))
+
+
+def _refuse_duplicates(node: yaml.Node, name: str, above: tuple[yaml.Node, ...] = ()) -> None:
+    """Refuse a key that stands twice in its section, and a section within itself."""
+    if any(node is other for other in above):
+        raise ConfigError(f"{_place(name, node.start_mark)}: a section contains itself", do="remove the alias")
+    seen: set[str] = set()
+    for entry, (key, value) in _entries(node):
+        if entry in seen:
+            raise ConfigError(f"{_place(name, key.start_mark)}: {entry!r} stands twice", do="remove one of the two")
+        seen.add(entry)
+        _refuse_duplicates(value, name, (*above, node))
 
 
 def _place(name: str, mark: Any) -> str:

@@ -8,6 +8,7 @@ the command line.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -17,6 +18,7 @@ from ml_pipeline.errors import UsageError
 
 Mode = Literal["offline", "online"]
 Status = Literal["done", "reused", "skipped"]
+RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+:@=-]*")
 
 
 class Artifact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,6 +50,23 @@ class StageRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     force: bool = False
     attempt: str = "1"
     images: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        """Raises: UsageError: the run id is no name for a folder, or the moment has no offset."""
+        if not RUN_ID.fullmatch(self.run_id):
+            raise UsageError(
+                "the run id is no name for a folder",
+                given=repr(self.run_id),
+                expected="letters, digits and any of _ . + : @ = -, such as nightly-2013-09-01",
+                do="give another run id, or leave it out",
+            )
+        if self.as_of.tzinfo is None:
+            raise UsageError(
+                "the as-of does not say in which time zone it is",
+                given=self.as_of.isoformat(),
+                expected="a moment with an offset, such as 2013-09-01T00:00:00Z",
+                do="add the offset",
+            )
 
 
 class StageResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

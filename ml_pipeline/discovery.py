@@ -33,8 +33,8 @@ class UseCase(NamedTuple):
         """
         module, _, name = reference.rpartition(".")
         try:
-            return getattr(importlib.import_module(f"{self.package}.{module}"), name)
-        except (ModuleNotFoundError, AttributeError) as error:
+            return getattr(importlib.import_module(f"{self.package}.{module or name}"), name)
+        except (ImportError, AttributeError, SyntaxError) as error:
             raise ConfigError(
                 f"pipeline.yaml names {reference!r}, which cannot be loaded",
                 given=str(error),
@@ -63,10 +63,27 @@ def find(name: str, overrides: Mapping[str, Any] | None = None) -> UseCase:
             expected="one of " + ", ".join(names()),
             do=f"add the folder {name}/ with a pipeline.yaml, or install the package that brings it",
         )
-    spec = importlib.util.find_spec(package)
-    folder = Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else BUILT_IN / name
-    text = (folder / "pipeline.yaml").read_text(encoding="utf-8")
+    folder, text = _read(name, package)
     return UseCase(parse(text, name, overrides or {}), folder, package)
+
+
+def _read(name: str, package: str) -> tuple[Path, str]:
+    """Where a package lies, and the text of its pipeline.yaml."""
+    try:
+        spec = importlib.util.find_spec(package)
+        if spec is None or not spec.submodule_search_locations:
+            raise ModuleNotFoundError(f"{package!r} is no package")
+        folder = Path(next(iter(spec.submodule_search_locations)))
+        return folder, (folder / "pipeline.yaml").read_text(encoding="utf-8")
+    except (ImportError, FileNotFoundError) as error:
+        raise ConfigError(
+            f"the use case {name} has no pipeline.yaml",
+            given=str(error),
+            expected=f"a file pipeline.yaml in the package {package}",
+            do="add it, or correct the entry point",
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"pipeline.yaml of {name} is not UTF-8", given=str(error), do="save it as UTF-8") from error
 
 
 @cache

@@ -6,8 +6,8 @@ PipelineError
 ├── ChainError            a link of a chain lacks what it needs; names the link
 ├── DataError             the records are not what they were said to be
 │   ├── SchemaError       a column is missing or has another type
-│   └── QuarantineError   more records were set aside than the use case allows
-├── FitError              the data cannot determine the parameters
+│   ├── QuarantineError   more records were set aside than the use case allows
+│   └── FitError          the data cannot determine the parameters
 ├── StoreError            object storage did not do what was asked
 │   ├── StoreAccessError  credentials are missing, wrong or not enough
 │   ├── StoreFullError    there is no room left
@@ -36,8 +36,8 @@ class PipelineError(Exception):
         self.what, self.given, self.expected, self.do = what, str(given), str(expected), do
 
     def __str__(self) -> str:
-        given = f" Given: {self.given}." if self.given else ""
-        expected = f" Expected: {self.expected}." if self.expected else ""
+        given = f" Given: {self.given.rstrip('.')}." if self.given else ""
+        expected = f" Expected: {self.expected.rstrip('.')}." if self.expected else ""
         return f"{self.what.rstrip('.')}.{given}{expected}" + (f" To do: {self.do}" if self.do else "")
 
     def as_dict(self) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from ml_pipeline.config import UseCaseConfig
 from ml_pipeline.contract import Mode
-from ml_pipeline.errors import UsageError
+from ml_pipeline.errors import ConfigError, UsageError
 
 IMAGES = ("serve", "train", "data")
 """Container images from the leanest to the richest; each can run the stages of those before it."""
@@ -166,9 +166,10 @@ def tasks(config: UseCaseConfig, mode: Mode) -> tuple[Task, ...]:
     """The steps of a mode grouped into services as pipeline.yaml says; the rest each on its own.
 
     Raises:
+        ConfigError: a group names a stage that is not there or that is in another group.
         UsageError: a group needs another group that needs it.
     """
-    service_of = {stage: name for name, members in config.services.of(mode).items() for stage in members}
+    service_of = _services(config, mode)
     all_steps = steps(config, mode)
     group = {step.name: service_of.get(step.stage.name, step.name) for step in all_steps}
     members: dict[str, list[Step]] = {}
@@ -197,10 +198,35 @@ def select(config: UseCaseConfig, mode: Mode, names: Iterable[str]) -> tuple[Ste
     return tuple(step for step in all_steps if not wanted or {step.name, step.stage.name} & wanted)
 
 
+def _services(config: UseCaseConfig, mode: Mode) -> dict[str, str]:
+    """Stage -> service, for the stages that are in one."""
+    stages = {stage.name for stage in STAGES if stage.flow(mode)}
+    service_of: dict[str, str] = {}
+    for service, members in config.services.of(mode).items():
+        if service in stages - set(members):
+            raise _no_group(config, mode, f"calls a group {service!r}, which is a stage outside of it", service)
+        for name in members:
+            if name not in stages:
+                raise _no_group(config, mode, f"groups {name!r}, which is no stage of this mode", service)
+            if service_of.setdefault(name, service) != service:
+                raise _no_group(config, mode, f"groups {name!r} twice", f"{service_of[name]} and {service}")
+    return service_of
+
+
+def _no_group(config: UseCaseConfig, mode: Mode, what: str, given: str) -> ConfigError:
+    return ConfigError(
+        f"pipeline.yaml of {config.name}, services.{mode}, {what}",
+        given=given,
+        expected="groups of " + ", ".join(stage.name for stage in STAGES if stage.flow(mode)),
+        do="correct the group, or leave it out",
+    )
+
+
 def _per_source(config: UseCaseConfig, stage: Stage, flow: Flow) -> list[Step]:
+    """In the order of the file, but what is derived from another source comes after it."""
     return [
         Step(stage, name, _named(config, name, flow.reads), _named(config, name, flow.writes))
-        for name, source in config.sources.items()
+        for name, source in sorted(config.sources.items(), key=lambda item: bool(item[1].derived))
         if stage.name != "ingest" or not source.derived
     ]
 

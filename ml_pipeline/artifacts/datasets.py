@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import hashlib
 import json
 from collections import Counter
@@ -13,14 +14,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import msgspec
+import numpy as np
 
-from ml_pipeline.artifacts import plain_yaml
+from ml_pipeline.artifacts import manifest as manifest_file
+from ml_pipeline.artifacts.manifest import Manifest, Part, digest_of
 from ml_pipeline.artifacts.store import Store
 from ml_pipeline.columns import Column, Columns, concat
 from ml_pipeline.contract import Artifact
 from ml_pipeline.data import arrow, parquet
-from ml_pipeline.errors import IntegrityError, SchemaError
+from ml_pipeline.errors import SchemaError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,32 +30,6 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.yaml"
 Reject = tuple[str, Any]
 """A record that is set aside: the reason and the record itself, as plain values."""
-
-
-class Part(msgspec.Struct, frozen=True):
-    """One Parquet file of a dataset."""
-
-    name: str
-    rows: int
-    bytes: int
-    sha256: str
-    elsewhere: str = ""
-    """The key of the same content in an earlier dataset, where it is not stored again."""
-
-
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What a dataset is. `digest` covers the schema and the content of all parts, not how they came about."""
-
-    name: str
-    digest: str
-    rows: int
-    bytes: int
-    columns: dict[str, str]
-    parts: tuple[Part, ...]
-    quarantined: dict[str, int] = {}
-    quarantine: tuple[Part, ...] = ()
-    time: dict[str, str] = {}
-    made_from: dict[str, Any] = {}
 
 
 class Dataset:
@@ -92,13 +68,7 @@ class Dataset:
 
     def empty(self) -> pa.Table:
         """No rows, the right columns."""
-        import pyarrow as pa
-
-        return (
-            arrow.to_table({})
-            if not self.manifest.columns
-            else pa.schema([(name, _type(text)) for name, text in self.manifest.columns.items()]).empty_table()
-        )
+        return self.manifest.schema().empty_table()
 
     def artifact(self) -> Artifact:
         """How results refer to it."""
@@ -126,7 +96,7 @@ class DatasetWriter:
         self.rejects: list[tuple[str, str]] = []
         self.quarantine: list[Part] = []
         self.quarantined: Counter[str] = Counter()
-        self.range: list[str] = []
+        self.range: list[dt.datetime] = []
 
     def share(self, earlier: Dataset) -> None:
         """Refer to parts of an earlier dataset where they would be stored again."""
@@ -165,27 +135,31 @@ class DatasetWriter:
         if self.pending_rows:
             self._flush(self.pending_rows)
         self._flush_rejects()
-        columns = {f.name: str(f.type) for f in self.schema or ()}
-        manifest = Manifest(
-            name=self.name,
-            digest=_digest(columns, self.parts, self.quarantine),
-            rows=sum(p.rows for p in self.parts),
-            bytes=sum(p.bytes for p in self.parts),
-            columns=columns,
-            parts=tuple(self.parts),
-            quarantined=dict(sorted(self.quarantined.items())),
-            quarantine=tuple(self.quarantine),
-            time={"column": self.time, "first": self.range[0], "last": self.range[1]}
-            if self.time and self.range
-            else {},
-            made_from=dict(made_from),
-        )
-        content = plain_yaml.dump(msgspec.to_builtins(manifest))
+        manifest = self._manifest(made_from)
+        content = manifest_file.dump(manifest)
         if replace:
             self.store.put(f"{self.key}/{MANIFEST}", content)
         elif not self.store.create(f"{self.key}/{MANIFEST}", content):
             return open_dataset(self.store, self.key)
         return Dataset(self.store, self.key, manifest)
+
+    def _manifest(self, made_from: Mapping[str, Any]) -> Manifest:
+        columns = {f.name: str(f.type) for f in self.schema or ()}
+        first_and_last = [end.isoformat() for end in self.range]
+        return Manifest(
+            name=self.name,
+            rows=sum(p.rows for p in self.parts),
+            bytes=sum(p.bytes for p in self.parts),
+            columns=columns,
+            time=dict(zip(("column", "first", "last"), (self.time or "", *first_and_last), strict=True))
+            if first_and_last
+            else {},
+            made_from=dict(made_from),
+            parts=tuple(self.parts),
+            quarantined=dict(sorted(self.quarantined.items())),
+            quarantine=tuple(self.quarantine),
+            digest=digest_of(columns, self.parts, self.quarantine),
+        )
 
     def _flush(self, rows: int) -> None:
         import pyarrow as pa
@@ -214,12 +188,11 @@ class DatasetWriter:
         return Part(name, table.num_rows, len(content), sha256, self.shared.get(sha256, ""))
 
     def _widen_range(self, table: pa.Table) -> None:
-        import pyarrow.compute as pc
-
         if self.time and self.time in table.column_names:
-            ends = pc.min_max(table.column(self.time)).as_py()
-            found = [end.isoformat() for end in ends.values() if end is not None]
-            self.range = sorted([*self.range, *found])[:: max(1, len(self.range) + len(found) - 1)]
+            times = np.asarray(arrow.to_column(table.column(self.time)))
+            if (known := times[~np.isnat(times)]).size:
+                ends = [end.item().replace(tzinfo=dt.UTC) for end in (known.min(), known.max())]
+                self.range = [min(*self.range[:1], ends[0]), max(*self.range[1:], ends[1])] if self.range else ends
 
 
 def open_dataset(store: Store, key: str) -> Dataset:
@@ -227,19 +200,10 @@ def open_dataset(store: Store, key: str) -> Dataset:
 
     Raises:
         NotFoundError: there is none, or not all of it was written.
-        IntegrityError: its manifest is not one.
+        IntegrityError: its manifest is not what was written.
     """
-    content = store.get(f"{key}/{MANIFEST}")
-    try:
-        manifest = msgspec.convert(plain_yaml.load(content), Manifest)
-    except msgspec.ValidationError as error:
-        raise IntegrityError("a manifest is not what was written", given=f"{store.address(key)}: {error}") from error
-    return Dataset(store, key, manifest)
-
-
-def _digest(columns: dict[str, str], parts: Iterable[Part], quarantine: Iterable[Part]) -> str:
-    content = [columns, [part.sha256 for part in parts], [part.sha256 for part in quarantine]]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    path = f"{key}/{MANIFEST}"
+    return Dataset(store, key, manifest_file.load(store.get(path), store.address(path)))
 
 
 def _compact(table: pa.Table) -> pa.Table:
@@ -251,13 +215,3 @@ def _compact(table: pa.Table) -> pa.Table:
             plain = table.column(index).cast(field.type.value_type).combine_chunks()
             table = table.set_column(index, field.name, plain.dictionary_encode())
     return table.combine_chunks()
-
-
-def _type(text: str) -> pa.DataType:
-    import pyarrow as pa
-
-    if text.startswith("dictionary"):
-        return pa.dictionary(pa.int32(), pa.string())
-    if text.startswith("timestamp"):
-        return pa.timestamp("us", "UTC")
-    return {"double": pa.float64(), "string": pa.string(), "bool": pa.bool_()}.get(text) or pa.type_for_alias(text)

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 
 from ml_pipeline.artifacts import plain_yaml
-from ml_pipeline.errors import IntegrityError
+from ml_pipeline.errors import ChainError, IntegrityError
 from ml_pipeline.templates import Parameters
 
 FORMAT = "ml-pipeline/parameters/1"
 SHORT = 64
+DTYPES = ("<f8", "<f4", "<i8", "<i4", "|b1", "|u1")
 
 
 def dump(parameters: Parameters, model: str) -> bytes:
@@ -26,21 +27,28 @@ def dump(parameters: Parameters, model: str) -> bytes:
 
 
 def load(content: bytes) -> Parameters:
-    """The parameters as they were.
+    """The parameters as they were; short vectors come back as lists.
 
     Raises:
         IntegrityError: it is not such a file.
     """
     document = plain_yaml.load(content)
-    if not isinstance(document, Mapping) or document.get("format") != FORMAT:
-        raise IntegrityError(
-            "this is no parameters file",
-            given=str(document)[:80],
-            expected=f"YAML with format: {FORMAT}",
-            do="name a parameters.yaml that a train stage wrote",
-        )
-    parameters: Parameters = _restored(document["parameters"])
+    try:
+        parameters: Parameters = _restored(document["parameters"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise _no_parameters(document) from error
+    if document.get("format") != FORMAT:
+        raise _no_parameters(document)
     return parameters
+
+
+def _no_parameters(document: Any) -> IntegrityError:
+    return IntegrityError(
+        "this is no parameters file",
+        given=f"{document!s:.80}",
+        expected=f"YAML with format: {FORMAT}",
+        do="name a parameters.yaml that a train stage wrote",
+    )
 
 
 def _plain(value: Any) -> Any:
@@ -55,6 +63,13 @@ def _plain(value: Any) -> Any:
 
 def _packed(array: np.ndarray[Any, Any]) -> dict[str, Any]:
     little = array.astype(array.dtype.newbyteorder("<"), copy=False)
+    if little.dtype.str not in DTYPES:
+        raise ChainError(
+            "parameters hold an array of a kind that their file has no room for",
+            given=f"{array.dtype}, shape {array.shape}",
+            expected=" or ".join(DTYPES),
+            do="let the model's update give numbers, or a list of words",
+        )
     text = base64.b64encode(np.ascontiguousarray(little).tobytes()).decode("ascii")
     return {"dtype": little.dtype.str, "shape": list(array.shape), "base64": text}
 
@@ -62,7 +77,9 @@ def _packed(array: np.ndarray[Any, Any]) -> dict[str, Any]:
 def _restored(value: Any) -> Any:
     if isinstance(value, dict):
         if value.keys() == {"dtype", "shape", "base64"}:
-            raw = np.frombuffer(base64.b64decode(value["base64"]), np.dtype(value["dtype"]))
+            if value["dtype"] not in DTYPES:
+                raise ValueError(f"dtype: {value['dtype']}")
+            raw = np.frombuffer(base64.b64decode(value["base64"], validate=True), np.dtype(value["dtype"]))
             return raw.reshape(value["shape"])
         return {key: _restored(entry) for key, entry in value.items()}
     return [_restored(entry) for entry in value] if isinstance(value, list) else value

@@ -10,6 +10,8 @@ from ml_pipeline.errors import IntegrityError
 
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Base = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+DEEPEST = 100
+"""Levels of lists and mappings in one another; the C parser would end the process at some ten thousand."""
 
 
 class _Dumper(_Base):  # type: ignore[misc, valid-type]
@@ -35,18 +37,29 @@ def dump(value: Any) -> bytes:
     return text.encode()
 
 
-def load(content: bytes) -> Any:
+def load(content: bytes, where: str = "a YAML file") -> Any:
     """Plain values.
 
     Raises:
         IntegrityError: it is no YAML, or asks for anything but plain values.
     """
     try:
+        _refuse_traps(content)
         return yaml.load(content, Loader=_Loader)  # noqa: S506 - a safe loader
-    except yaml.YAMLError as error:
+    # Where a value is not what its standard tag says, the parser falls over it in one of the latter ways.
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
         raise IntegrityError(
             "a YAML file cannot be loaded",
-            given=" ".join(str(error).split()),
+            given=f"{where}: {' '.join(str(error).split())}",
             expected="plain values without tags",
             do="restore the file as it was written; tags that make Python objects are never followed",
         ) from error
+
+
+def _refuse_traps(content: bytes) -> None:
+    """What `dump` never writes: aliases, ten lines of which can be a thousand million values, and endless nesting."""
+    depth = 0
+    for event in yaml.parse(content, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST or getattr(event, "anchor", None):
+            raise yaml.YAMLError("it holds an alias, or is nested too deeply")

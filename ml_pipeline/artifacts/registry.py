@@ -6,7 +6,7 @@ is told.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -17,6 +17,7 @@ from ml_pipeline.contract import Artifact
 from ml_pipeline.errors import IntegrityError, NotFoundError, StageError
 from ml_pipeline.templates import Parameters
 
+T = TypeVar("T")
 PARAMETERS, MODEL, METRICS = "parameters.yaml", "model.yaml", "metrics.yaml"
 
 
@@ -75,7 +76,7 @@ class Registry:
             raise NotFoundError(
                 "there is no such model", given=version, do="`ml-pipeline models list` names those there are"
             ) from error
-        return msgspec.convert(plain_yaml.load(content), Model)
+        return _typed(content, Model, self.store.address(self.key(version, MODEL)))
 
     def parameters(self, version: str) -> Parameters:
         """A model's parameters, proved to be those that training stored."""
@@ -117,9 +118,11 @@ class Registry:
         """Append an entry.
 
         Raises:
-            StageError: another promotion was first.
+            StageError: another promotion was first, or the entry is not the next one.
         """
-        if not self.store.create(_promotion_key(entry.number), plain_yaml.dump(msgspec.to_builtins(entry))):
+        if entry.number != len(self._numbers()) + 1 or not self.store.create(
+            _promotion_key(entry.number), plain_yaml.dump(msgspec.to_builtins(entry))
+        ):
             raise StageError(
                 "another promotion came first",
                 given=f"{entry.to} as entry {entry.number}",
@@ -145,7 +148,20 @@ class Registry:
         return numbers
 
     def _entry(self, number: int) -> Promotion:
-        return msgspec.convert(plain_yaml.load(self.store.get(_promotion_key(number))), Promotion)
+        key = _promotion_key(number)
+        return _typed(self.store.get(key), Promotion, self.store.address(key))
+
+
+def _typed(content: bytes, kind: type[T], where: str) -> T:
+    try:
+        return msgspec.convert(plain_yaml.load(content, where), kind)
+    except msgspec.ValidationError as error:
+        raise IntegrityError(
+            f"this is no {kind.__name__.lower()}",
+            given=f"{where}: {error}",
+            expected="the file as it was written",
+            do="restore it",
+        ) from error
 
 
 def _promotion_key(number: int) -> str:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import configparser
 import os
+import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -27,9 +28,17 @@ from ml_pipeline.errors import (
 if TYPE_CHECKING:
     from obstore.store import ClientConfig
 
-RETRY = {"max_retries": 4, "retry_timeout": timedelta(seconds=30)}
-TIMEOUT: ClientConfig = {"connect_timeout": timedelta(seconds=5), "timeout": timedelta(seconds=120)}
+RETRY = {"max_retries": 3, "retry_timeout": timedelta(seconds=15)}
+"""A store that is away for long is told at once: whoever ordered the run tries again later."""
+TIMEOUT: ClientConfig = {"connect_timeout": timedelta(seconds=3), "timeout": timedelta(seconds=120)}
 SCHEMES = ("s3", "gs", "az", "file")
+REFUSED = re.compile(
+    r"\b(AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|status code: 40[13]"
+    r"|Permission denied|Read-only file system)\b"
+)
+FULL = re.compile(r"No space left|File too large|quota exceeded|StorageFull|InsufficientStorage|status code: 507", re.I)
+UNNAMED = re.compile(r"http://169\.254\.169\.254/|metadata\.google\.internal")
+"""Where clients look for the keys of a machine in a cloud when they were given none."""
 
 
 class Store:
@@ -121,13 +130,16 @@ class Store:
         except (exceptions.NotFoundError, FileNotFoundError) as error:
             raise _missing(address, str(error)) from error
         except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, PermissionError) as error:
-            raise StoreAccessError(
-                "the object store refuses the credentials",
-                given=address,
-                do="check AWS_SHARED_CREDENTIALS_FILE or AWS_ACCESS_KEY_ID",
-            ) from error
+            raise _refused(address) from error
         except (exceptions.BaseError, OSError) as error:
-            raise _failure(address, str(error)) from error
+            raise _failure(address, str(error).partition("Debug source:")[0]) from error
+        except ValueError as error:  # obstore takes no part of a key that is empty or `..`
+            raise UsageError(
+                "this cannot be the name of an object",
+                given=f"{address}: {error}",
+                expected="names joined by /, none of them empty or ..",
+                do="choose another name",
+            ) from error
 
 
 def from_environment() -> Store:
@@ -147,11 +159,15 @@ def from_environment() -> Store:
 
 
 def _normal(uri: str) -> str:
-    if "://" not in uri:
+    scheme, slashes, place = uri.partition("://")
+    if uri and not slashes and uri.partition(":")[0] not in SCHEMES:
         return "file://" + str(Path(uri).expanduser().absolute())
-    if uri.partition("://")[0] not in SCHEMES:
+    if scheme not in SCHEMES or not place.strip("/"):
         raise UsageError(
-            "the store's URI is of an unknown kind", given=uri, expected="s3://, gs://, az://, file:// or a folder"
+            "the store's URI names no store",
+            given=uri or "an empty one",
+            expected="s3://bucket, gs://bucket, az://container, file:///folder or a folder",
+            do="set ML_PIPELINE_STORE or give --store",
         )
     return uri.rstrip("/")
 
@@ -164,24 +180,39 @@ def _missing(address: str, reason: str) -> StoreError:
     return NotFoundError("the object is not there", given=address)
 
 
-def _failure(address: str, reason: str) -> StoreError:
-    first = " ".join(reason.split())[:300]
-    if any(sign in reason for sign in ("AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "403", "401")):
+def _refused(address: str) -> StoreAccessError:
+    """The store's own words would say no more, and may repeat what was sent."""
+    do = "check AWS_SHARED_CREDENTIALS_FILE or AWS_ACCESS_KEY_ID"
+    if address.startswith("file://"):
         return StoreAccessError(
-            "the object store refuses the credentials",
-            given=address,
-            do="check AWS_SHARED_CREDENTIALS_FILE or AWS_ACCESS_KEY_ID",
+            "the folder may not be used", given=address, do="give this user the right to write there"
         )
-    if any(sign in reason for sign in ("No space left", "StorageFull", "InsufficientStorage", "507", "QuotaExceeded")):
+    return StoreAccessError("the object store refuses the credentials", given=address, do=do)
+
+
+def _failure(address: str, reason: str) -> StoreError:
+    """What the client says in one of the words of our tree."""
+    local = address.startswith("file://")
+    if UNNAMED.search(reason):
+        return StoreAccessError(
+            "there are no credentials for the object store",
+            given=address,
+            do="name a credentials file in AWS_SHARED_CREDENTIALS_FILE, or set AWS_ACCESS_KEY_ID",
+        )
+    if REFUSED.search(reason):
+        return _refused(address)
+    if FULL.search(reason):
         return StoreFullError(
             "the object store has no room left", given=address, do="free space, or name another store"
         )
     if "NoSuchBucket" in reason:
         return _missing(address, reason)
     return StoreError(
-        "the object store did not answer as it should",
-        given=f"{address}: {first}",
-        do="check that it runs and that AWS_ENDPOINT_URL is right; `ml-pipeline store start` starts the embedded one",
+        "the folder cannot be used as a store" if local else "the object store did not answer as it should",
+        given=f"{address}: {' '.join(reason.split())[:300]}",
+        do="name a folder that can be written to"
+        if local
+        else "check that it runs, has room left and is at AWS_ENDPOINT_URL; `ml-pipeline store start` starts ours",
     )
 
 
@@ -209,10 +240,23 @@ def _s3_settings(endpoint: str | None) -> dict[str, str]:
         settings["endpoint"] = endpoint
     if "AWS_ACCESS_KEY_ID" in os.environ:
         return settings
-    path = Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE", "~/.aws/credentials")).expanduser()
-    profile = os.environ.get("AWS_PROFILE", "default")
-    file = configparser.ConfigParser()
-    if not path.is_file() or not file.read(path) or profile not in file:
-        return settings
+    named = os.environ.get("AWS_SHARED_CREDENTIALS_FILE")
+    path, profile = Path(named or "~/.aws/credentials").expanduser(), os.environ.get("AWS_PROFILE", "default")
+    found = _profile(path, profile)
+    if named and not {"aws_access_key_id", "aws_secret_access_key"} <= found.keys():
+        raise StoreAccessError(
+            "there are no credentials for the object store",
+            given=f"AWS_SHARED_CREDENTIALS_FILE={path} without both keys for the profile {profile}",
+            expected=f"[{profile}] with aws_access_key_id and aws_secret_access_key",
+            do="name the right file, or set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        )
+    return settings | found
+
+
+def _profile(path: Path, profile: str) -> dict[str, str]:
+    """The keys of one section of a shared credentials file; none where there is no such thing."""
+    file = configparser.ConfigParser(interpolation=None)
+    with suppress(configparser.Error):
+        file.read(path)
     keys = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
-    return settings | {key: file[profile][key] for key in keys if key in file[profile]}
+    return {key: file[profile][key] for key in keys if profile in file and key in file[profile]}

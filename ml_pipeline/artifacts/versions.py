@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import platform
+import sys
 from collections.abc import Iterable, Mapping
 from functools import cache
-from importlib.metadata import distributions
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -64,5 +65,7 @@ def _source(folder: Path, skip: tuple[str, ...]) -> dict[str, str]:
 
 @cache
 def _installed() -> dict[str, str]:
-    found = {dist.name: dist.version for dist in distributions() if dist.name}
-    return dict(sorted(found.items()))
+    """Read off the names of the folders that installers leave: opening 200 of them takes half a second."""
+    folders = (folder.name.removesuffix(".dist-info") for path in sys.path for folder in Path(path).glob("*.dist-info"))
+    packages = dict(name.lower().rsplit("-", 1) for name in folders)
+    return {"python": platform.python_version(), **dict(sorted(packages.items()))}

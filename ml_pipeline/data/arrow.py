@@ -30,9 +30,10 @@ def to_column(values: pa.ChunkedArray | pa.Array) -> Column:
     if pa.types.is_dictionary(kind):
         return _category(values)
     if pa.types.is_fixed_size_list(kind):
-        return np.asarray(values.flatten().to_numpy(zero_copy_only=False), np.float64).reshape(len(values), -1)
+        return np.asarray(values.flatten().to_numpy(zero_copy_only=False), np.float64).reshape(-1, kind.list_size)
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        return np.asarray(values.cast(pa.timestamp("us")).to_numpy(zero_copy_only=False), "datetime64[us]")
+        whole = values.cast(pa.timestamp("us"), safe=False)  # whatever is finer than a microsecond is cut off
+        return np.asarray(whole.to_numpy(zero_copy_only=False), "datetime64[us]")
     if pa.types.is_boolean(kind):
         values = values.cast(pa.float64())
     return np.asarray(values.to_numpy(zero_copy_only=False), np.float64)

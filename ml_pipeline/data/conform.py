@@ -17,7 +17,7 @@ def conform(batch: pa.RecordBatch | pa.Table, types: Mapping[str, str], source: 
     """The batch with exactly these columns and types, without the rows of which a value does not fit.
 
     Raises:
-        SchemaError: a column is missing.
+        SchemaError: a column is missing, or a type is none.
     """
     import pyarrow as pa
 
@@ -30,11 +30,12 @@ def conform(batch: pa.RecordBatch | pa.Table, types: Mapping[str, str], source: 
             do="deliver the column, or change the types in sources.py",
         )
     table = table.select(list(types))
+    kinds = {name: _arrow_type(kind, source) for name, kind in types.items()}
     reasons: dict[int, str] = {}
-    for name, kind in types.items():
-        reasons = _misfits(table.column(name), name, kind) | reasons
+    for name, kind in kinds.items():
+        reasons = dict.fromkeys(_misfits(table.column(name), kind), f"{name} is not of type {types[name]}") | reasons
     kept, rejects = drop(table, reasons)
-    return pa.table({name: _cast(kept.column(name), kind) for name, kind in types.items()}), rejects
+    return pa.table({name: _cast(kept.column(name), kind) for name, kind in kinds.items()}), rejects
 
 
 def drop(table: pa.Table, reasons: Mapping[int, str]) -> tuple[pa.Table, Rejects]:
@@ -46,37 +47,61 @@ def drop(table: pa.Table, reasons: Mapping[int, str]) -> tuple[pa.Table, Rejects
     bad = sorted(reasons)
     records = table.take(pa.array(bad)).to_pylist()
     mask = pa.array([row not in reasons for row in range(table.num_rows)])
-    return table.filter(mask), [(reasons[row], record) for row, record in zip(bad, records, strict=True)]
+    return table.filter(mask), [(reasons[row], _legible(record)) for row, record in zip(bad, records, strict=True)]
 
 
-def _cast(values: pa.ChunkedArray, kind: str) -> pa.ChunkedArray:
-    return values.cast(_arrow_type(kind))
+def _cast(values: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
+    """Values as another type; where there is no such cast, nothing but nulls is left of them."""
+    import pyarrow as pa
+
+    if len(values) == values.null_count:
+        return pa.chunked_array([pa.nulls(len(values), kind)])
+    if pa.types.is_timestamp(values.type) and pa.types.is_timestamp(kind):
+        return values.cast(kind, safe=False)  # whatever is finer than a microsecond is cut off
+    return values.cast(kind)
 
 
-def _misfits(values: pa.ChunkedArray, name: str, kind: str) -> dict[int, str]:
-    """Row -> reason for the values that cannot be cast; empty in the usual case, which costs one cast."""
+def _misfits(values: pa.ChunkedArray, kind: pa.DataType) -> list[int]:
+    """Rows whose value cannot be cast; none in the usual case, which costs one cast."""
+    import pyarrow as pa
+
+    if _fits(values, kind):
+        return []
+    if pa.types.is_nested(values.type):
+        return [row for row, value in enumerate(values.to_pylist()) if value is not None]
+    words = values.combine_chunks().dictionary_encode()
+    words = words.combine_chunks() if isinstance(words, pa.ChunkedArray) else words
+    good = [_fits(pa.chunked_array([words.dictionary.slice(code, 1)]), kind) for code in range(len(words.dictionary))]
+    return [row for row, code in enumerate(words.indices.to_pylist()) if code is not None and not good[code]]
+
+
+def _fits(values: pa.ChunkedArray, kind: pa.DataType) -> bool:
     import pyarrow as pa
 
     try:
         _cast(values, kind)
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        verdicts = {value: _fits(value, values.type, kind) for value in values.unique().to_pylist()}
-        reason = f"{name} is not of type {kind}"
-        return {row: reason for row, value in enumerate(values.to_pylist()) if not verdicts[value]}
-    return {}
-
-
-def _fits(value: Any, given: pa.DataType, kind: str) -> bool:
-    import pyarrow as pa
-
-    try:
-        pa.chunked_array([[value]], type=given).cast(_arrow_type(kind))
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
         return False
     return True
 
 
-def _arrow_type(kind: str) -> pa.DataType:
+def _legible(record: dict[str, Any]) -> dict[str, Any]:
+    """Bytes that are no text show as escapes."""
+    return {
+        name: value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
+        for name, value in record.items()
+    }
+
+
+def _arrow_type(kind: str, source: str) -> pa.DataType:
     import pyarrow as pa
 
-    return pa.timestamp("us", "UTC") if kind == "timestamp" else pa.type_for_alias(kind)
+    try:
+        return pa.timestamp("us", "UTC") if kind == "timestamp" else pa.type_for_alias(kind)
+    except ValueError as error:
+        raise SchemaError(
+            f"the source {source} promises a type that is none",
+            given=kind,
+            expected="string, int64, float64, bool or timestamp",
+            do="correct the types in sources.py",
+        ) from error

@@ -26,10 +26,11 @@ class Period(NamedTuple):
 
 
 class Admitted(NamedTuple):
-    """Good records, those to set aside with the reason, and how many are later than the period."""
+    """Good records, those to set aside with the reason, how many were delivered and how many are later than asked."""
 
     table: pa.Table
     rejects: Rejects
+    delivered: int
     later: int
 
 
@@ -51,7 +52,8 @@ def admit(
     for records in reader.read(window):
         table, rejects = conform(records.batch, reader.types, source)
         table, undated, later = _within(_with_added(table, reader), source, period)
-        yield Admitted(_without(table, truth), [*records.rejects, *rejects, *undated], later)
+        delivered = records.batch.num_rows + len(records.rejects)
+        yield Admitted(_without(table, truth), [*records.rejects, *rejects, *undated], delivered, later)
 
 
 def _with_added(table: pa.Table, reader: Source) -> pa.Table:

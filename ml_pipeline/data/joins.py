@@ -26,12 +26,42 @@ MATCHED = "matched."
 
 
 @dataclass(frozen=True)
+class Groups:
+    """Combinations of keys as numbers from 0 on.
+
+    Keys are taken in one by one, and after each only the combinations that occur are kept: a number made of all
+    vocabularies at once would not fit into 64 bits.
+    """
+
+    vocabularies: tuple[tuple[str, ...], ...]
+    occurring: tuple[Ints, ...]
+
+    @classmethod
+    def of(cls, keys: Sequence[Category]) -> Groups:
+        """The combinations that occur in some rows."""
+        made = cls((keys[0].vocabulary,), ())
+        for key in keys[1:]:
+            pairs = _pairs(made.find(keys), key)
+            made = cls((*made.vocabularies, key.vocabulary), (*made.occurring, np.unique(pairs[pairs >= 0])))
+        return made
+
+    def find(self, keys: Sequence[Category]) -> Ints:
+        """The number of each row's combination, MISSING where it is none of these."""
+        group = keys[0].recode(self.vocabularies[0]).codes.astype(np.int64)
+        for key, words, known in zip(keys[1:], self.vocabularies[1:], self.occurring, strict=False):
+            pairs = _pairs(group, key.recode(words))
+            at = np.searchsorted(known, pairs)
+            group = np.where((pairs >= 0) & (_at(known, at) == pairs), at, MISSING)
+        return group
+
+
+@dataclass(frozen=True)
 class Reference:
     """A source to be looked up: its rows sorted by key (and time), its keys as numbers."""
 
     name: str
     keys: Mapping[str, str]
-    vocabularies: tuple[tuple[str, ...], ...]
+    groups_of: Groups
     groups: Ints
     times: Times | None
     tolerance: np.timedelta64 | None
@@ -52,8 +82,8 @@ class Reference:
             tolerance: How old the row may be.
         """
         own = [_category(name, columns, key) for key in keys.values()]
-        vocabularies = tuple(key.vocabulary for key in own)
-        groups = _combine(own, vocabularies)
+        groups_of = Groups.of(own)
+        groups = groups_of.find(own)
         times = None if as_of is None else np.asarray(columns[as_of], "datetime64[us]")
         usable = groups >= 0 if times is None else (groups >= 0) & ~np.isnat(times)
         order = np.flatnonzero(usable)
@@ -64,7 +94,7 @@ class Reference:
         return cls(
             name,
             keys,
-            vocabularies,
+            groups_of,
             groups[kept],
             None if times is None else times[kept],
             tolerance,
@@ -75,9 +105,7 @@ class Reference:
     def find(self, x: Columns) -> Ints:
         """For every row of the driving source the row here that was known at its moment, MISSING for none."""
         wanted = [_category("the driving source", x, key) for key in self.keys]
-        groups = _combine(
-            [key.recode(words) for key, words in zip(wanted, self.vocabularies, strict=True)], self.vocabularies
-        )
+        groups = self.groups_of.find(wanted)
         if self.times is None:
             return self._exact(groups)
         return self._as_of(groups, np.asarray(x[MOMENT], "datetime64[us]"), self.times)
@@ -165,14 +193,10 @@ def _category(source: str, columns: Columns, key: str) -> Category:
     return column
 
 
-def _combine(keys: Sequence[Category], vocabularies: Sequence[Sequence[str]]) -> Ints:
-    """One number per combination of codes, MISSING where any of them is."""
-    group = np.zeros(len(keys[0]), np.int64)
-    missing = np.zeros(len(keys[0]), bool)
-    for key, words in zip(keys, vocabularies, strict=True):
-        group = group * max(len(words), 1) + key.codes
-        missing |= key.codes < 0
-    return np.where(missing, MISSING, group)
+def _pairs(group: Ints, key: Category) -> Ints:
+    """One number for a group and a word, MISSING where either is."""
+    pairs = group * max(len(key.vocabulary), 1) + key.codes
+    return np.where((group < 0) | (key.codes < 0), MISSING, pairs)
 
 
 def _last_of_equal(groups: Ints, times: Times | None) -> npt.NDArray[np.bool_]:

@@ -41,10 +41,10 @@ def decode(content: bytes, columns: Sequence[str] | None = None, where: str = "a
     try:
         file = pq.ParquetFile(pa.BufferReader(content), pre_buffer=False)
         return file.read(columns=list(columns) if columns is not None else None, use_threads=False)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise IntegrityError(
             "a Parquet file cannot be read",
-            given=f"{where}, {len(content)} bytes: {error}",
+            given=f"{where}, {len(content)} bytes: {str(error).strip()}",
             expected="a whole Parquet file",
             do="deliver the file again",
         ) from error

@@ -59,14 +59,18 @@ class LocalEngine:
         with _one_thread_each(), ThreadPoolExecutor(self.workers) as pool:
             waiting: deque[Future[R]] = deque()
             done = 0
-            for item in items:
-                waiting.append(pool.submit(function, item))
-                if len(waiting) > self.workers:
+            try:
+                for item in items:
+                    waiting.append(pool.submit(function, item))
+                    if len(waiting) > self.workers:
+                        yield waiting.popleft().result()
+                        self.progress(done := done + 1, count)
+                while waiting:
                     yield waiting.popleft().result()
                     self.progress(done := done + 1, count)
-            while waiting:
-                yield waiting.popleft().result()
-                self.progress(done := done + 1, count)
+            finally:  # a batch failed, or nobody wants the rest
+                for future in waiting:
+                    future.cancel()
 
 
 def available_cores() -> int:

@@ -82,14 +82,14 @@ def _write(run: StageRun, extract: Extract, batches: Iterator[Admitted]) -> Data
     writer = DatasetWriter(run.store, extract.key, name, extract.period and extract.period.column)
     if extract.shared:
         writer.share(extract.shared)
-    rows, example, later = 0, None, 0
-    for table, rejects, not_yet in batches:
-        rows, later = rows + table.num_rows + len(rejects), later + not_yet
-        example = example or (rejects[0] if rejects else None)
-        writer.write(table)
-        writer.set_aside(rejects)
-    run.guard(writer.quarantined, rows, example)
-    run.rows_in += rows
+    delivered, later, example = 0, 0, None
+    for admitted in batches:
+        delivered, later = delivered + admitted.delivered, later + admitted.later
+        example = example or (admitted.rejects[0] if admitted.rejects else None)
+        writer.write(admitted.table)
+        writer.set_aside(admitted.rejects)
+    run.guard(writer.quarantined, delivered, example)
+    run.rows_in += delivered
     run.metrics["not_yet_known"] = run.metrics.get("not_yet_known", 0) + later
     since = extract.window.since.strftime(FORMAT) if extract.window.since else ""
     return writer.close({"source": run.step.source, "since": since, "as_of": run.request.as_of.isoformat()})

@@ -1,0 +1,117 @@
+"""What the types of a pipeline.yaml cannot say: how its keys go together."""
+
+from __future__ import annotations
+
+import re
+from zoneinfo import ZoneInfo, available_timezones
+
+from ml_pipeline.config import Join, SourceConfig, UseCaseConfig
+from ml_pipeline.durations import microseconds
+from ml_pipeline.errors import ConfigError
+
+DURATION = "a number and a unit, such as 90s, 15min, 2h or 30d"
+
+
+class BrokenRule(Exception):
+    """A rule that a configuration breaks, and the path of the key it is about."""
+
+    def __init__(self, what: str, path: tuple[str, ...], given: object, expected: str) -> None:
+        super().__init__(what)
+        self.path, self.given, self.expected = path, given, expected
+
+
+def check_rules(config: UseCaseConfig) -> None:
+    """Check all rules.
+
+    Raises:
+        BrokenRule: the first that is broken.
+    """
+    _check_driving(config)
+    for name, source in config.sources.items():
+        _check_source(config, name, source)
+    for key in ("horizon", "ahead"):
+        _check_duration(getattr(config, key), (key,))
+    _check_split(config)
+    if not _is_share(config.quarantine.at_most):
+        raise BrokenRule(
+            "at_most is not a share", ("quarantine", "at_most"), config.quarantine.at_most, "a share such as 1%"
+        )
+    _check_memory(config)
+    if not _is_zone(config.timezone):
+        expected = "a name such as Europe/Amsterdam or UTC"
+        raise BrokenRule("timezone is not a time zone", ("timezone",), config.timezone, expected)
+
+
+def _check_driving(config: UseCaseConfig) -> None:
+    drivers = [name for name, source in config.sources.items() if source.drives]
+    if len(drivers) != 1:
+        given = ", ".join(drivers) or "none"
+        raise BrokenRule("exactly one source drives", ("sources",), given, "drives: true on one source")
+
+
+def _check_source(config: UseCaseConfig, name: str, source: SourceConfig) -> None:
+    path = ("sources", name)
+    if bool(source.reader) == bool(source.derived):
+        given = "both" if source.reader else "neither"
+        raise BrokenRule(f"{name} needs either a reader or from", path, given, "one of them")
+    if source.derived and (source.derived not in config.sources or config.sources[source.derived].derived):
+        known = ", ".join(other for other, its in config.sources.items() if its.reader)
+        raise BrokenRule(f"{name} is made from a source that is not there", path, source.derived, f"one of {known}")
+    if source.drives and (not source.known or source.join):
+        given = "a join" if source.join else "no known"
+        raise BrokenRule(f"{name} drives, so it has known and no join", path, given, "known: COLUMN")
+    if not source.drives:
+        _check_join(name, source.join, path)
+
+
+def _check_join(name: str, join: Join | None, path: tuple[str, ...]) -> None:
+    if join is None or not join.keys:
+        raise BrokenRule(
+            f"{name} does not say how it is joined", path, "on: []" if join else "no join", "join: {on: [COLUMN]}"
+        )
+    if join.tolerance is None:
+        return
+    own = (*path, "join", "tolerance")
+    _check_duration(join.tolerance, own)
+    if not join.as_of:
+        raise BrokenRule(f"{name} has a tolerance but no time to measure it by", own, join.tolerance, "as_of: COLUMN")
+
+
+def _check_split(config: UseCaseConfig) -> None:
+    parts = {key: getattr(config.split, key) for key in ("validation", "test")}
+    for key, text in parts.items():
+        if config.split.by == "time":
+            _check_duration(text, ("split", key))
+        elif not _is_share(text):
+            raise BrokenRule(f"split.{key} is not a share", ("split", key), text, "a share such as 10%")
+    if config.split.by == "hash" and sum(float(text.removesuffix("%")) for text in parts.values()) >= 100:
+        raise BrokenRule(
+            "validation and test leave nothing to train on", ("split",), " and ".join(parts.values()), "less than 100%"
+        )
+
+
+def _check_duration(text: str, path: tuple[str, ...]) -> None:
+    try:
+        microseconds(text)
+    except ConfigError as error:
+        raise BrokenRule(f"{'.'.join(path)} is not a duration", path, text, DURATION) from error
+
+
+def _check_memory(config: UseCaseConfig) -> None:
+    try:
+        _ = config.resources.memory_bytes
+    except ConfigError as error:
+        raise BrokenRule("memory is not a size", ("resources", "memory"), error.given, error.expected) from error
+
+
+def _is_zone(name: str) -> bool:
+    """A lean image may hold no time zones at all; then the name is taken as it stands."""
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError):  # what it raises for names that are none
+        return not available_timezones()
+    return True
+
+
+def _is_share(text: str) -> bool:
+    return re.fullmatch(r"[0-9]+(\.[0-9]+)?%", text) is not None

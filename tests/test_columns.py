@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml_pipeline.columns import MISSING, Category, concat, count, kind, take
+
+WORDS = st.lists(st.none() | st.text(max_size=3), max_size=12)
+
+
+@given(WORDS)
+def test_a_category_keeps_its_words(words: list[str | None]) -> None:
+    column = Category.of(words)
+    assert column.values() == words
+    assert len(column) == len(words)
+    assert column.codes.dtype == np.int32
+    assert len(set(column.vocabulary)) == len(column.vocabulary)
+
+
+@given(WORDS, st.lists(st.text(max_size=3), unique=True))
+def test_recoding_keeps_the_words_of_the_other_vocabulary_and_no_more(
+    words: list[str | None], vocabulary: list[str]
+) -> None:
+    recoded = Category.of(words).recode(vocabulary)
+    assert recoded.values() == [word if word in vocabulary else None for word in words]
+    assert recoded.vocabulary == tuple(vocabulary)
+
+
+def test_recoding_puts_unknown_words_where_it_is_told_and_leaves_missing_ones_missing() -> None:
+    recoded = Category.of(["a", "x", None]).recode(["b", "a"], other=0)
+    assert recoded.codes.tolist() == [1, 0, MISSING]
+
+
+@given(WORDS)
+def test_mapping_gives_each_row_the_value_of_its_word(words: list[str | None]) -> None:
+    column = Category.of(words)
+    lengths = column.map([float(len(word)) for word in column.vocabulary], -1.0)
+    assert lengths.tolist() == [-1.0 if word is None else len(word) for word in words]
+
+
+@given(st.lists(WORDS, min_size=1, max_size=4))
+def test_batches_under_one_another_have_the_rows_of_all(batches: list[list[str | None]]) -> None:
+    whole = concat([{"word": Category.of(words), "size": np.full(len(words), 1.5)} for words in batches])
+    assert isinstance(whole["word"], Category)
+    assert whole["word"].values() == [word for words in batches for word in words]
+    assert count(whole) == sum(map(len, batches))
+
+
+def test_a_batch_alone_is_not_copied() -> None:
+    batch = {"a": np.zeros(3)}
+    assert concat([batch]) == batch
+    assert concat([batch])["a"] is batch["a"]
+    assert concat([]) == {}
+
+
+def test_blocks_and_moments_go_under_one_another_too() -> None:
+    times = np.array(["2013-01-01"], "datetime64[us]")
+    whole = concat([{"block": np.ones((1, 3)), "at": times}] * 2)
+    assert whole["block"].shape == (2, 3)  # type: ignore[union-attr]
+    assert whole["at"].dtype == "datetime64[us]"  # type: ignore[union-attr]
+
+
+def test_the_kind_of_a_column_is_what_it_looks_like() -> None:
+    assert kind(np.zeros(2)) == "number"
+    assert kind(np.zeros((2, 3))) == "block"
+    assert kind(np.zeros(2, "datetime64[us]")) == "time"
+    assert kind(Category.of(["a"])) == "category"
+
+
+@pytest.mark.parametrize("rows", [slice(0, 2), np.array([True, True, False]), np.array([0, 1])])
+def test_rows_are_taken_by_slice_mask_or_position(rows: object) -> None:
+    part = take({"n": np.array([1.0, 2.0, 3.0]), "w": Category.of(["a", None, "b"])}, rows)  # type: ignore[arg-type]
+    assert np.asarray(part["n"]).tolist() == [1.0, 2.0]
+    assert isinstance(part["w"], Category)
+    assert part["w"].values() == ["a", None]
+
+
+def test_a_batch_without_columns_has_no_rows() -> None:
+    assert count({}) == 0

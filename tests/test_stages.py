@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ml_pipeline.config import UseCaseConfig
+from ml_pipeline.contract import Mode
+from ml_pipeline.discovery import find, names
+from ml_pipeline.errors import ConfigError, UsageError
+from ml_pipeline.run import handler_of
+from ml_pipeline.stages import IMAGES, STAGES, needs, select, steps, tasks
+from ml_pipeline.templates import BaseHandler
+
+MODES: tuple[Mode, Mode] = ("offline", "online")
+SOURCES: dict[str, dict[str, Any]] = {
+    "trips": {"reader": "sources.trips", "prepare": "models.Trips", "known": "ended", "drives": True},
+    "sky": {"reader": "sources.sky", "prepare": "models.Sky", "join": {"on": ["town"], "as_of": "seen"}},
+    "rate": {"from": "trips", "prepare": "models.rate", "join": {"on": ["town"]}},
+    "warmth": {"from": "sky", "prepare": "models.warmth", "join": {"on": ["town"]}},
+}
+ORDERS = st.permutations(list(SOURCES))
+
+
+def configured(services: dict[str, Any] | None = None, order: Any = tuple(SOURCES)) -> UseCaseConfig:
+    described = {
+        "name": "tiny", "question": "?", "key": "trip", "time": "start", "label": "late", "model": "models.Model",
+        "postprocess": "models.Post", "services": services or {}, "sources": {name: SOURCES[name] for name in order},
+    }  # fmt: skip
+    return msgspec.convert(described, UseCaseConfig)
+
+
+def stages_of(mode: Mode) -> list[str]:
+    return [stage.name for stage in STAGES if stage.flow(mode)]
+
+
+CONFIGS = [*[pytest.param(find(name).config, id=name) for name in names()], pytest.param(configured(), id="tiny")]
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("config", CONFIGS)
+def test_whatever_a_step_reads_was_written_by_a_step_before_it(config: UseCaseConfig, mode: Mode) -> None:
+    written: set[str] = set()
+    for step in steps(config, mode):
+        assert set(step.reads) <= written, step.name
+        assert not set(step.writes) & written, step.name
+        written |= set(step.writes)
+
+
+@given(order=ORDERS, mode=st.sampled_from(MODES))
+def test_the_order_of_sources_in_the_file_does_not_matter(order: list[str], mode: Mode) -> None:
+    config = configured(order=order)
+    before: list[str] = []
+    for step in steps(config, mode):
+        assert {need.name for need in needs(step, steps(config, mode))} <= set(before), step.name
+        before.append(step.name)
+    assert set(before) == {step.name for step in steps(configured(), mode)}
+
+
+def test_names_of_the_steps() -> None:
+    assert [step.name for step in steps(configured(), "offline")] == [
+        "ingest.trips", "ingest.sky", "prepare.trips", "prepare.sky", "prepare.rate", "prepare.warmth",
+        "combine", "split", "train", "evaluate", "promote",
+    ]  # fmt: skip
+    assert [step.name for step in steps(configured(), "online")] == [
+        "ingest.trips", "ingest.sky", "prepare.trips", "prepare.sky", "prepare.rate", "prepare.warmth",
+        "combine", "serve", "postprocess",
+    ]  # fmt: skip
+
+
+def flows(mode: Mode) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+    return {step.name: (step.reads, step.writes) for step in steps(configured(), mode)}
+
+
+def test_only_the_driving_source_has_new_records_and_only_online() -> None:
+    assert flows("online")["ingest.trips"] == ((), ("raw.trips", "new.trips"))
+    assert flows("online")["ingest.sky"] == ((), ("raw.sky",))
+    assert flows("offline")["ingest.trips"] == ((), ("raw.trips",))
+
+
+def test_a_derived_source_reads_the_history_of_the_one_it_is_made_from() -> None:
+    for mode in MODES:
+        assert flows(mode)["prepare.rate"] == (("history.trips",), ("prepared.rate",))
+        assert flows(mode)["prepare.trips"][1] == ("prepared.trips", "history.trips")
+    assert flows("online")["prepare.trips"][0] == ("raw.trips", "new.trips")
+
+
+def test_all_prepared_sources_are_combined() -> None:
+    assert flows("offline")["combine"] == (tuple(f"prepared.{name}" for name in SOURCES), ("combined",))
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
+def test_every_stage_has_its_handler_and_an_image_for_it(stage: Any) -> None:
+    assert issubclass(handler_of(stage), BaseHandler)
+    assert stage.image in IMAGES
+    assert stage.offline or stage.online
+
+
+class TestTasks:
+    def test_without_services_each_step_is_a_task_that_waits_for_those_it_needs(self) -> None:
+        config = configured()
+        made = {task.name: task for task in tasks(config, "offline")}
+        assert list(made) == [step.name for step in steps(config, "offline")]
+        assert made["combine"].needs == ("prepare.trips", "prepare.sky", "prepare.rate", "prepare.warmth")
+        assert made["evaluate"].needs == ("split", "train")
+        assert made["ingest.sky"].needs == ()
+        assert [made[name].image for name in ("combine", "train", "promote")] == ["data", "train", "train"]
+
+    def test_a_service_runs_all_its_stages_and_needs_what_they_need_from_outside(self) -> None:
+        grouping = {"offline": {"data": ["ingest", "prepare", "combine"], "learn": ["train", "evaluate"]}}
+        made = {task.name: task for task in tasks(configured(grouping), "offline")}
+        assert list(made) == ["data", "split", "learn", "promote"]
+        assert [task.needs for task in made.values()] == [(), ("data",), ("split",), ("learn",)]
+        assert len(made["data"].steps) == 7
+        assert made["data"].image == "data"
+        assert [task.name for task in tasks(configured(grouping), "online")][0] == "ingest.trips"
+
+    def test_all_in_one_service_is_one_task_that_needs_nothing(self) -> None:
+        (task,) = tasks(configured({"online": {"score": stages_of("online")}}), "online")
+        assert (task.name, task.needs, task.image) == ("score", (), "data")
+
+    @given(mode=st.sampled_from(MODES), cuts=st.sets(st.integers(1, 8)), order=ORDERS)
+    def test_any_grouping_of_neighbours_runs_the_same_steps_in_an_order_that_works(
+        self, mode: Mode, cuts: set[int], order: list[str]
+    ) -> None:
+        stages = stages_of(mode)
+        borders = [0, *sorted(cut for cut in cuts if cut < len(stages)), len(stages)]
+        groups = {
+            f"service{at}": stages[a:b] for at, (a, b) in enumerate(zip(borders, borders[1:], strict=False)) if b > a
+        }
+        config = configured({mode: groups}, order)
+        done: set[str] = set()
+        ran: list[str] = []
+        for task in tasks(config, mode):
+            assert set(task.needs) <= done
+            done.add(task.name)
+            ran += [step.name for step in task.steps]
+        assert ran == [step.name for step in steps(config, mode)]
+
+    def test_services_that_wait_for_one_another_are_refused(self) -> None:
+        around = configured({"offline": {"outer": ["ingest", "combine"]}})
+        with pytest.raises(UsageError, match=r"wait for one another.*outer.*To do: group only stages that follow"):
+            tasks(around, "offline")
+
+    @pytest.mark.parametrize(
+        ("groups", "says"),
+        [
+            ({"data": ["ingest", "prepair"]}, "'prepair', which is no stage of this mode.*data.*ingest, prepare"),
+            ({"data": ["serve"]}, "'serve', which is no stage"),
+            ({"data": ["prepare.sky"]}, "'prepare.sky', which is no stage"),
+            ({"one": ["train"], "two": ["train"]}, "'train' twice. Given: one and two"),
+            ({"train": ["evaluate", "promote"]}, "a group 'train', which is a stage outside of it"),
+        ],
+    )
+    def test_groups_that_mean_nothing_are_refused(self, groups: Any, says: str) -> None:
+        with pytest.raises(ConfigError, match=rf"tiny, services.offline, .*{says}"):
+            tasks(configured({"offline": groups}), "offline")
+
+    def test_a_service_may_be_called_like_a_stage_in_it(self) -> None:
+        made = tasks(configured({"offline": {"train": ["train", "evaluate"]}}), "offline")
+        assert [task.name for task in made][-2:] == ["train", "promote"]
+
+
+class TestSelect:
+    def test_nothing_named_is_everything(self) -> None:
+        assert select(configured(), "online", []) == steps(configured(), "online")
+
+    def test_stages_and_steps_come_in_running_order(self) -> None:
+        chosen = select(configured(), "offline", ["train", "prepare.sky", "ingest"])
+        assert [step.name for step in chosen] == ["ingest.trips", "ingest.sky", "prepare.sky", "train"]
+
+    @pytest.mark.parametrize("name", ["fly", "serve", "prepare.moon", "ingest.rate"])
+    def test_what_the_mode_has_not_is_refused(self, name: str) -> None:
+        with pytest.raises(UsageError, match=rf"offline has no stage '{name}'.*ingest.trips.*ml-pipeline graph tiny"):
+            select(configured(), "offline", ["train", name])
