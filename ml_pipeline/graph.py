@@ -6,19 +6,24 @@ templates, models from the links of the chains.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 from ml_pipeline.chain import Chain, Links
 from ml_pipeline.contract import Mode
 from ml_pipeline.data.joins import Join
+from ml_pipeline.data.splits import PARTS
 from ml_pipeline.discovery import UseCase
+from ml_pipeline.handlers.postprocess import RANK
+from ml_pipeline.handlers.split import Parting
 from ml_pipeline.stages import Step, needs, steps, tasks
 from ml_pipeline.templates import SERVE, TRAIN, BaseModel
 
 Level = Literal["services", "handlers", "models"]
 MODES: tuple[Mode, Mode] = ("offline", "online")
+PREDICTED = ("prediction", "model_version", RANK)
+"""Columns that scoring adds to the joined ones."""
 
 
 class Node(NamedTuple):
@@ -70,25 +75,14 @@ Parts = tuple[list[Node], list[Edge]]
 def _services(use_case: UseCase) -> Parts:
     """A box for each task, an arrow for each task that waits for another."""
     nodes, edges = [], []
+    place: dict[tuple[Mode, str], str] = {}
     for mode in MODES:
         for task in tasks(use_case.config, mode):
-            nodes.append(Node(f"{mode}.{task.name}", task.name, mode))
-            edges += [Edge(f"{mode}.{need}", f"{mode}.{task.name}") for need in task.needs]
-    return nodes, [*edges, *_champion(use_case, {step.stage.name: step.name for step in _all(use_case)}, "{}.{}")]
-
-
-def _champion(use_case: UseCase, place: dict[str, str], form: str) -> list[Edge]:
-    """What joins the two modes: scoring uses the champion that training promoted."""
-    grouped = {
-        (mode, step.name): task.name for mode in MODES for task in tasks(use_case.config, mode) for step in task.steps
-    }
-    source, target = grouped["offline", place["promote"]], grouped["online", place["serve"]]
-    return [Edge(form.format("offline", source), form.format("online", target), "champion")]
-
-
-def _all(use_case: UseCase) -> Iterator[Step]:
-    for mode in MODES:
-        yield from steps(use_case.config, mode)
+            name = f"{mode}.{task.name}"
+            nodes.append(Node(name, task.name, mode))
+            edges += [Edge(f"{mode}.{need}", name) for need in task.needs]
+            place |= {(mode, step.stage.name): name for step in task.steps}
+    return nodes, [*edges, Edge(place["offline", "promote"], place["online", "serve"], "champion")]
 
 
 def _handlers(use_case: UseCase) -> Parts:
@@ -107,7 +101,7 @@ def _handlers(use_case: UseCase) -> Parts:
                 for need in needs(step, all_steps)
                 if need.stage != step.stage
             ]
-    return nodes, edges
+    return nodes, [*edges, Edge("offline.promote.store_output", "online.serve.load_params", "champion")]
 
 
 def _kinds(writer: Step, reader: Step) -> str:
@@ -117,66 +111,84 @@ def _kinds(writer: Step, reader: Step) -> str:
 
 def _models(use_case: UseCase) -> Parts:
     """Every function and model in the order it runs, and the columns that pass between them."""
-    nodes: list[Node] = []
-    edges: list[Edge] = []
-    config = use_case.config
-    last: dict[str, str] = {}
-    for name, source in config.sources.items():
-        origin = last[source.derived] if source.derived else f"source.{name}"
-        if not source.derived:
-            nodes.append(Node(origin, name, f"prepare {name}"))
-        prepared = use_case.load(source.prepare)
-        last[name] = _add(nodes, edges, prepared, f"prepare {name}", origin)
-    nodes.append(Node("join", Join.__name__, "combine"))
-    edges += [Edge(end, "join", name) for name, end in last.items()]
-    end = _add(nodes, edges, use_case.load(config.model), config.model.rpartition(".")[2], "join")
-    _add(nodes, edges, use_case.load(config.postprocess), "postprocess", end)
-    return nodes, edges
+    config, sheet = use_case.config, _Sheet([], [])
+    raw: dict[str, _Origin] = {}
+    ends: dict[str, str] = {}
+    for step in steps(config, "offline"):
+        source = config.sources.get(step.source)
+        if source and step.stage.name == "ingest":
+            raw[step.source] = sheet.source(step.source, use_case.load(source.reader).adds)
+        elif source:
+            origin = _Origin(ends[source.derived]) if source.derived else raw[step.source]
+            ends[step.source] = sheet.add(use_case.load(source.prepare), f"prepare {step.source}", origin)
+    sheet.nodes.extend((Node("join", Join.__name__, "combine"), Node("split", Parting.__name__, "split")))
+    sheet.edges.extend(Edge(end, "join", name) for name, end in ends.items())
+    sheet.edges.append(Edge("join", "split"))
+    group = config.model.rpartition(".")[2]
+    end = sheet.add(use_case.load(config.model), group, _Origin("join"))
+    sheet.edges.append(Edge("split", f"{group}.0", ", ".join(PARTS)))
+    sheet.add(use_case.load(config.postprocess), "postprocess", _Origin("join", dict.fromkeys(PREDICTED, end)))
+    return sheet.nodes, sheet.edges
 
 
-def _add(nodes: list[Node], edges: list[Edge], model: Any, group: str, start: str) -> str:
-    """Draw what a model is made of after `start`; the name of its last box."""
-    if isinstance(model, BaseModel):
-        node = Node(group, _label(model), group)
-        nodes.append(node)
-        edges.append(Edge(start, node.name))
-        return node.name
-    if issubclass(model, Chain):
-        return _add_encoders(nodes, edges, model, group, start)
-    return _add_links(nodes, edges, model.steps, (group, start))
+class _Origin(NamedTuple):
+    """The box that columns come from, save those that another one made."""
+
+    start: str
+    makers: Mapping[str, str] = {}
 
 
-def _add_links(nodes: list[Node], edges: list[Edge], links: Links, place: tuple[str, str]) -> str:
-    """Functions: an arrow from the one that made a column to the one that reads it."""
-    group, start = place
-    maker: dict[str, str] = {}
-    for link in links:
-        name = f"{group}.{link.name}"
-        nodes.append(Node(name, link.name, group))
+class _Sheet(NamedTuple):
+    """Boxes and arrows drawn so far."""
+
+    nodes: list[Node]
+    edges: list[Edge]
+
+    def source(self, name: str, adds: Links) -> _Origin:
+        """A source and what is added to its records."""
+        start = f"source.{name}"
+        self.nodes.append(Node(start, name, f"ingest {name}"))
+        return _Origin(start, self._links(adds, f"ingest {name}", _Origin(start)))
+
+    def add(self, model: Any, group: str, origin: _Origin) -> str:
+        """What a model is made of; the name of its last box."""
+        if isinstance(model, BaseModel):
+            self.nodes.append(Node(group, _label(model), group))
+            self._arrows(group, model.parameters["columns"], origin)
+        elif issubclass(model, Chain):
+            self._encoders(model, group, origin.start)
+        else:
+            self._links(model.steps, group, origin)
+        return self.nodes[-1].name
+
+    def _links(self, links: Links, group: str, origin: _Origin) -> dict[str, str]:
+        """Functions: an arrow from the one that made a column to the one that reads it; who made which."""
+        made = dict(origin.makers)
+        for at, link in enumerate(links):
+            name = f"{group}.{at}"
+            self.nodes.append(Node(name, link.name, group))
+            self._arrows(name, (*link.reads, *link.optional), _Origin(origin.start, made))
+            made |= dict.fromkeys(link.writes, name)
+        return made
+
+    def _encoders(self, model: type[Chain], group: str, start: str) -> None:
+        """Models of a chain: an arrow from the one that last changed a column to the one that works on it."""
+        kinds = dict(model.inputs())
+        changed: dict[str, str] = {}
+        for at, link in enumerate(model.links()):
+            name = f"{group}.{at}"
+            self.nodes.append(Node(name, _label(link), group))
+            works_on = link.parameters["columns"] or [column for column in kinds if kinds[column] in link.accepts]
+            self._arrows(name, works_on, _Origin(start, changed))
+            after = link.outputs(link.parameters, kinds)
+            new = [column for column in after if column not in kinds]
+            changed, kinds = {**changed, **dict.fromkeys([*works_on, *new], name)}, after
+
+    def _arrows(self, target: str, columns: Iterable[str], origin: _Origin) -> None:
         reads: dict[str, list[str]] = {}
-        for column in (*link.reads, *link.optional):
-            reads.setdefault(maker.get(column, start), []).append(column)
-        edges += [Edge(source, name, _listed(columns)) for source, columns in reads.items()]
-        maker |= dict.fromkeys(link.writes, name)
-    return f"{group}.{links[-1].name}"
-
-
-def _add_encoders(nodes: list[Node], edges: list[Edge], model: type[Chain], group: str, start: str) -> str:
-    """Models of a chain: an arrow from the one that last changed a column to the one that works on it."""
-    changed = dict.fromkeys(model.inputs(), start)
-    kinds = dict(model.inputs())
-    name = start
-    for at, link in enumerate(model.links()):
-        name = f"{group}.{at}"
-        nodes.append(Node(name, _label(link), group))
-        reads: dict[str, list[str]] = {}
-        for column in link.parameters["columns"] or changed:
-            reads.setdefault(changed[column], []).append(column)
-        edges += [Edge(source, name, _listed(columns)) for source, columns in reads.items()]
-        after = link.outputs(link.parameters, kinds)
-        touched = [*(link.parameters["columns"] or changed), *(set(after) - set(kinds))]
-        changed, kinds = {**changed, **dict.fromkeys(touched, name)}, after
-    return name
+        for column in columns:
+            reads.setdefault(origin.makers.get(column, origin.start), []).append(column)
+        self.edges.extend(Edge(source, target, _listed(found)) for source, found in reads.items())
 
 
 def _label(model: BaseModel) -> str:

@@ -223,4 +223,4 @@ def _parcels(rng: np.random.Generator, speed: Any) -> list[str]:
 
 
 def _moment(minute: int) -> str:
-    return f"{dt.datetime(2023, 12, 31, 23) + dt.timedelta(minutes=int(minute)):%Y-%m-%dT%H:%M:%SZ}"
+    return f"{dt.datetime(2023, 12, 31, 23, tzinfo=dt.UTC) + dt.timedelta(minutes=int(minute)):%Y-%m-%dT%H:%M:%SZ}"

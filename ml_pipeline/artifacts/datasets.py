@@ -19,7 +19,7 @@ import numpy as np
 from ml_pipeline.artifacts import manifest as manifest_file
 from ml_pipeline.artifacts.manifest import Manifest, Part, digest_of
 from ml_pipeline.artifacts.store import Store
-from ml_pipeline.columns import Column, Columns, concat
+from ml_pipeline.columns import Category, Column, Columns, concat, kind
 from ml_pipeline.contract import Artifact
 from ml_pipeline.data import arrow, parquet
 from ml_pipeline.errors import SchemaError
@@ -108,13 +108,17 @@ class DatasetWriter:
         return sum(part.rows for part in self.parts) + self.pending_rows
 
     def write(self, batch: pa.Table | Columns) -> None:
-        """Add rows."""
+        """Add rows.
+
+        Raises:
+            SchemaError: their columns are not those of the rows before.
+        """
         table = arrow.to_table(batch) if isinstance(batch, Mapping) else batch
         self.schema = self.schema or table.schema
         if not table.num_rows:
             return
         self._widen_range(table)
-        self.pending.append(table.cast(self.schema))
+        self.pending.append(self._like_the_first(table))
         self.pending_rows += table.num_rows
         while self.pending_rows >= parquet.ROWS_PER_PART:
             self._flush(parquet.ROWS_PER_PART)
@@ -124,7 +128,7 @@ class DatasetWriter:
         for reason, record in rejects:
             self.quarantined[reason] += 1
             self.rejects.append((reason, json.dumps(record, default=str, sort_keys=True)))
-        if len(self.rejects) >= parquet.ROWS_PER_PART:
+        while len(self.rejects) >= parquet.ROWS_PER_PART:
             self._flush_rejects()
 
     def close(self, made_from: Mapping[str, Any], replace: bool = False) -> Dataset:
@@ -161,6 +165,20 @@ class DatasetWriter:
             digest=digest_of(columns, self.parts, self.quarantine),
         )
 
+    def _like_the_first(self, table: pa.Table) -> pa.Table:
+        import pyarrow as pa
+
+        try:
+            return table.cast(self.schema)
+        except (ValueError, pa.ArrowException) as error:
+            first, given = (", ".join(f"{f.name}: {f.type}" for f in schema) for schema in (self.schema, table.schema))
+            raise SchemaError(
+                f"two batches of {self.name} have different columns",
+                given=given,
+                expected=first,
+                do="let the reader or the preparation give the same columns for every batch",
+            ) from error
+
     def _flush(self, rows: int) -> None:
         import pyarrow as pa
 
@@ -173,10 +191,11 @@ class DatasetWriter:
         import pyarrow as pa
 
         if self.rejects:
-            reasons, records = zip(*self.rejects, strict=True)
+            rows = parquet.ROWS_PER_PART
+            reasons, records = zip(*self.rejects[:rows], strict=True)
             table = pa.table({"reason": pa.array(reasons, pa.string()), "record": pa.array(records, pa.string())})
             self.quarantine.append(self._put(f"quarantine-{len(self.quarantine):05d}", table))
-            self.rejects = []
+            self.rejects = self.rejects[rows:]
 
     def _put(self, stem: str, table: pa.Table) -> Part:
         """Two writers never share a part's name unless they write the same bytes."""
@@ -188,11 +207,14 @@ class DatasetWriter:
         return Part(name, table.num_rows, len(content), sha256, self.shared.get(sha256, ""))
 
     def _widen_range(self, table: pa.Table) -> None:
-        if self.time and self.time in table.column_names:
-            times = np.asarray(arrow.to_column(table.column(self.time)))
-            if (known := times[~np.isnat(times)]).size:
-                ends = [end.item().replace(tzinfo=dt.UTC) for end in (known.min(), known.max())]
-                self.range = [min(*self.range[:1], ends[0]), max(*self.range[1:], ends[1])] if self.range else ends
+        if self.time not in table.column_names:
+            return
+        times = arrow.to_column(table.column(self.time))
+        if isinstance(times, Category) or kind(times) != "time":
+            return
+        if (known := times[~np.isnat(times)]).size:
+            ends = [end.item().replace(tzinfo=dt.UTC) for end in (known.min(), known.max())]
+            self.range = [min(*self.range[:1], ends[0]), max(*self.range[1:], ends[1])] if self.range else ends
 
 
 def open_dataset(store: Store, key: str) -> Dataset:

@@ -26,26 +26,26 @@ def dump(parameters: Parameters, model: str) -> bytes:
     return plain_yaml.dump({"format": FORMAT, "model": model, "parameters": _plain(parameters)})
 
 
-def load(content: bytes) -> Parameters:
-    """The parameters as they were; short vectors come back as lists.
+def load(content: bytes, where: str = "a parameters file") -> Parameters:
+    """The parameters as they were; short vectors come back as lists. `where` names the file in errors.
 
     Raises:
         IntegrityError: it is not such a file.
     """
-    document = plain_yaml.load(content)
+    document = plain_yaml.load(content, where)
     try:
-        parameters: Parameters = _restored(document["parameters"])
+        if document["format"] == FORMAT and isinstance(document["parameters"], dict):
+            parameters: Parameters = _restored(document["parameters"])
+            return parameters
     except (KeyError, TypeError, ValueError) as error:
-        raise _no_parameters(document) from error
-    if document.get("format") != FORMAT:
-        raise _no_parameters(document)
-    return parameters
+        raise _no_parameters(f"{where}: {error}") from error
+    raise _no_parameters(f"{where}: {document!s:.80}")
 
 
-def _no_parameters(document: Any) -> IntegrityError:
+def _no_parameters(given: str) -> IntegrityError:
     return IntegrityError(
         "this is no parameters file",
-        given=f"{document!s:.80}",
+        given=given,
         expected=f"YAML with format: {FORMAT}",
         do="name a parameters.yaml that a train stage wrote",
     )

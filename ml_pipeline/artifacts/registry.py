@@ -80,8 +80,9 @@ class Registry:
 
     def parameters(self, version: str) -> Parameters:
         """A model's parameters, proved to be those that training stored."""
-        model = self.model(version)
-        return parameters_file.load(self.store.verified(self.key(version, PARAMETERS), model.parameters_sha256))
+        key = self.key(version, PARAMETERS)
+        content = self.store.verified(key, self.model(version).parameters_sha256)
+        return parameters_file.load(content, self.store.address(key))
 
     def artifact(self, version: str) -> Artifact:
         """How results refer to a model."""

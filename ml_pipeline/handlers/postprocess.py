@@ -9,6 +9,7 @@ import numpy as np
 
 from ml_pipeline.artifacts.datasets import Dataset
 from ml_pipeline.columns import Column, Columns, Floats
+from ml_pipeline.data.rejects import set_apart
 from ml_pipeline.errors import IntegrityError
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.templates import BaseHandler, Parameters
@@ -51,11 +52,15 @@ class PostprocessHandler(BaseHandler):
 
     @classmethod
     def store_output(cls, run: StageRun, data: Scored, output: Iterator[Columns]) -> None:
-        """Write the table."""
+        """Write the table; rows that the postprocessing rejects are set aside."""
         run.rows_in = data.predictions.manifest.rows
-        writer = run.writer(data.key, "scored")
+        writer, example = run.writer(data.key, "scored"), None
         for batch in output:
-            writer.write(batch)
+            good, rejects = set_apart(batch)
+            example = example or (rejects[0] if rejects else None)
+            writer.write(good)
+            writer.set_aside(rejects)
+        run.guard(writer.quarantined, run.rows_in, example)
         run.left(run.finish(writer, [data.predictions, data.combined], model_version=run.model_version))
 
 

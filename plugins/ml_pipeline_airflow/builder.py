@@ -13,7 +13,7 @@ from ml_pipeline.config import UseCaseConfig
 from ml_pipeline.contract import Mode
 from ml_pipeline.discovery import UseCase, find
 from ml_pipeline.errors import UsageError
-from ml_pipeline.stages import Task, tasks
+from ml_pipeline.stages import Task, steps, tasks
 from ml_pipeline_airflow.form import form
 
 if TYPE_CHECKING:
@@ -123,9 +123,11 @@ The other DAG is [{other}](/dags/{other}). All of it is said in `{use_case.folde
 """
 
 
-def _drawing(use_case: UseCase, mode: Mode) -> str:
-    edges = [f"    {need} --> {task.name}" for task in tasks(use_case.config, mode) for need in task.needs]
-    return "\n".join(["flowchart LR", *edges])
+def _chain(config: UseCaseConfig, mode: Mode) -> str:
+    """The stages in their order, with what each does; Airflow's own graph beside it shows the edges."""
+    stages = dict.fromkeys(step.stage for step in steps(config, mode))
+    lines = [f"- **{stage.name}**: {stage.does}" for stage in stages]
+    return "\n".join([" → ".join(stage.name for stage in stages), "", *lines])
 
 
 def _other(config: UseCaseConfig, mode: Mode) -> str:
