@@ -118,7 +118,7 @@ class DatasetWriter:
         if not table.num_rows:
             return
         self._widen_range(table)
-        self.pending.append(self._like_the_first(table))
+        self.pending.append(_alike(table, self.schema, self.name))
         self.pending_rows += table.num_rows
         while self.pending_rows >= parquet.ROWS_PER_PART:
             self._flush(parquet.ROWS_PER_PART)
@@ -164,20 +164,6 @@ class DatasetWriter:
             quarantine=tuple(self.quarantine),
             digest=digest_of(columns, self.parts, self.quarantine),
         )
-
-    def _like_the_first(self, table: pa.Table) -> pa.Table:
-        import pyarrow as pa
-
-        try:
-            return table.cast(self.schema)
-        except (ValueError, pa.ArrowException) as error:
-            first, given = (", ".join(f"{f.name}: {f.type}" for f in schema) for schema in (self.schema, table.schema))
-            raise SchemaError(
-                f"two batches of {self.name} have different columns",
-                given=given,
-                expected=first,
-                do="let the reader or the preparation give the same columns for every batch",
-            ) from error
 
     def _flush(self, rows: int) -> None:
         import pyarrow as pa
@@ -226,6 +212,22 @@ def open_dataset(store: Store, key: str) -> Dataset:
     """
     path = f"{key}/{MANIFEST}"
     return Dataset(store, key, manifest_file.load(store.get(path), store.address(path)))
+
+
+def _alike(table: pa.Table, first: pa.Schema, name: str) -> pa.Table:
+    """A batch with the columns of the first one."""
+    import pyarrow as pa
+
+    try:
+        return table.cast(first)
+    except (ValueError, pa.ArrowException) as error:
+        given, expected = (", ".join(f"{f.name}: {f.type}" for f in schema) for schema in (table.schema, first))
+        raise SchemaError(
+            f"two batches of {name} have different columns",
+            given=given,
+            expected=expected,
+            do="let the reader or the preparation give the same columns for every batch",
+        ) from error
 
 
 def _compact(table: pa.Table) -> pa.Table:

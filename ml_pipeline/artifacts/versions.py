@@ -21,7 +21,6 @@ import msgspec
 from ml_pipeline.discovery import UseCase
 
 PACKAGE = Path(__file__).parent.parent
-SOURCE_SUFFIXES = (".py", ".yaml", ".json")
 LENGTH = 16
 """Hexadecimal digits of a version: 64 bits."""
 
@@ -55,12 +54,18 @@ def fingerprint(value: Any) -> str:
 
 @cache
 def _source(folder: Path, skip: tuple[str, ...]) -> dict[str, str]:
-    files = (path for path in sorted(folder.rglob("*")) if path.suffix in SOURCE_SUFFIXES)
+    """Every file: what a use case keeps beside its code, a table or a query, computes too."""
+    files = {path.relative_to(folder): path for path in sorted(folder.rglob("*")) if path.is_file()}
     return {
         f"{folder.name}/{relative.as_posix()}": hashlib.sha256(path.read_bytes()).hexdigest()[:LENGTH]
-        for path in files
-        if (relative := path.relative_to(folder)).parts[0] not in skip
+        for relative, path in files.items()
+        if relative.parts[0] not in skip and not any(map(_left_behind, relative.parts))
     }
+
+
+def _left_behind(name: str) -> bool:
+    """By an interpreter, an editor or a file manager."""
+    return name.startswith(".") or name == "__pycache__"
 
 
 @cache

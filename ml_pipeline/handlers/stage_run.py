@@ -109,10 +109,11 @@ class StageRun:
         }
 
     def left(self, dataset: Dataset, name: str = "") -> None:
-        """Record a dataset as an output of this step."""
+        """Record a dataset as an output of this step; what was set aside counts once, whatever names it goes by."""
         artifact = dataset.artifact()
+        if dataset.key not in {known.key for known in self.artifacts}:
+            self.quarantined.update(dataset.manifest.quarantined)
         self.artifacts.append(msgspec.structs.replace(artifact, name=name) if name else artifact)
-        self.quarantined.update(dataset.manifest.quarantined)
 
     def guard(self, rejected: Mapping[str, int], rows: int, example: Reject | None) -> None:
         """Stop where more records were set aside than the use case allows.

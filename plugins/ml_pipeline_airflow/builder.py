@@ -114,9 +114,7 @@ def _page(use_case: UseCase, mode: Mode) -> str:
 
 Predicts `{config.label}` for every `{config.key}`, `{config.horizon}` before `{config.time}`.
 
-```mermaid
-{_drawing(use_case, mode)}
-```
+{_chain(config, mode)}
 
 The other DAG is [{other}](/dags/{other}). All of it is said in `{use_case.folder.name}/pipeline.yaml`;
 `ml-pipeline graph {config.name}` draws every level.

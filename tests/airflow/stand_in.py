@@ -22,7 +22,14 @@ def leave_results(request: dict, attempt: str) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         result = {key: request[key] for key in ("use_case", "mode", "run_id", "as_of")}
         made = {"name": step, "uri": f"{request['store']}/{step}", "key": step, "digest": "d1", "rows": 3}
-        result |= {"stage": step, "attempt": attempt, "status": "done", "system_version": "s1", "rows_out": 3}
+        result |= {
+            "stage": step,
+            "attempt": attempt,
+            "status": "done",
+            "system_version": "s1",
+            "finished": "2013-09-01T05:00:00Z",
+            "rows_out": 3,
+        }
         result |= {"artifacts": [made], "model_version": "m1" if step == "train" else "", "metrics": probe(request)}
         (folder / "result.json").write_text(json.dumps(result))
 

@@ -73,10 +73,11 @@ def test_a_runner_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> No
         build_dag("demo", "offline")
 
 
-def test_the_page_asks_the_question_and_draws_the_chain() -> None:
+def test_the_page_asks_the_question_and_lists_the_chain() -> None:
     page = build_dag("demo", "offline").doc_md or ""
     assert "Will the order be late?" in page
-    assert "mermaid" in page
+    assert "ingest → prepare → combine → split → train → evaluate → promote" in page
+    assert "- **combine**: Join the other sources" in page
     assert "demo.online_scoring" in page
 
 

@@ -76,6 +76,7 @@ def leave(store: Path, step: str, attempt: str) -> None:
         attempt=attempt,
         status="done",
         system_version="s1",
+        finished=dt.datetime(2013, 9, 1, 5, tzinfo=dt.UTC),
         artifacts=(made,),
         model_version="m1" if step == "train" else "",
     )

@@ -11,7 +11,7 @@ import jsonschema
 import numpy as np
 import pytest
 import yaml
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -61,6 +61,7 @@ def bits(value: Any) -> Any:
     return [bits(entry) for entry in value] if isinstance(value, list) else (type(value), value)
 
 
+@settings(max_examples=60)
 @given(st.dictionaries(words, values, max_size=5))
 @example({"a": [-0.0, 5e-324, 2.2250738585072009e-308, float("nan"), float("inf"), float("-inf"), 1e17, 0.1]})
 @example({"b": np.array([[-0.0, 5e-324], [np.nan, -np.inf]]), "c": np.frombuffer(bytes(range(256)) * 8, "<f8")})
@@ -69,6 +70,7 @@ def test_what_is_dumped_is_loaded_bit_for_bit(learnt: dict[str, Any]) -> None:
     assert bits(parameters.load(parameters.dump(learnt, "AnyModel"))) == bits(learnt)
 
 
+@settings(max_examples=50)
 @given(documents)
 def test_every_file_follows_the_published_schema(learnt: dict[str, Any]) -> None:
     validator().validate(yaml.safe_load(parameters.dump(learnt, "AnyModel")))

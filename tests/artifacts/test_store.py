@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from ml_pipeline.artifacts import store as store_module
 from ml_pipeline.artifacts.embedded import Endpoint
 from ml_pipeline.artifacts.store import Store, _client, from_environment
 from ml_pipeline.errors import (
@@ -300,6 +301,7 @@ class Refusing(BaseHTTPRequestHandler):
 def test_every_refusal_of_a_write_is_told_in_words(
     unreachable: Store, monkeypatch: pytest.MonkeyPatch, status: int, code: str, error: type[StoreError], words: str
 ) -> None:
+    monkeypatch.setitem(store_module.RETRY, "max_retries", 0)
     handler = type("Handler", (Refusing,), {"status": status, "code": code})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as answering:
         Thread(target=answering.serve_forever, args=(0.01,)).start()
@@ -310,7 +312,8 @@ def test_every_refusal_of_a_write_is_told_in_words(
     assert type(caught.value) is error
 
 
-def test_digits_in_a_key_are_not_mistaken_for_an_answer(unreachable: Store) -> None:
+def test_digits_in_a_key_are_not_mistaken_for_an_answer(unreachable: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(store_module.RETRY, "max_retries", 0)
     with pytest.raises(StoreError) as caught:
         unreachable.exists("data/403401507")
     assert type(caught.value) is StoreError

@@ -38,7 +38,7 @@ def test_a_record_that_fails_a_check_is_set_aside_whole(
 def test_too_many_bad_records_stop_the_run_and_nothing_of_them_is_visible(parcels: Parcels) -> None:
     parcels.add("parcels", *(NEGATIVE.format(number) for number in range(200)))
     parcels.run("offline", "ingest")
-    with pytest.raises(QuarantineError, match="prepare.parcels would set aside 200 of 1,932 records") as caught:
+    with pytest.raises(QuarantineError, match=r"prepare\.parcels would set aside 200 of 1,932 records") as caught:
         parcels.run("offline", "prepare.parcels")
     assert "the weight is negative (200); for example {" in caught.value.given
     assert "p-bad0" in caught.value.given
