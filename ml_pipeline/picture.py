@@ -68,9 +68,10 @@ def _layout(drawing: Drawing) -> tuple[dict[str, Place], dict[str, tuple[Place, 
         height = MARGIN + 14 + max(fill.values()) * ROW + BOX + MARGIN
         own = [places[node.name] for node in members]
         left, right = min(p.x for p in own) - MARGIN, max(p.x + p.width for p in own) + MARGIN
-        frames[group] = (Place(left, top, right - left), height)
+        title = len(group) * (CHARACTER + 1) + 20
+        frames[group] = (Place(left, top, max(right - left, title)), height)
         top += height + MARGIN
-    return places, frames, (max(p.x + p.width for p in places.values()) + 2 * MARGIN, top)
+    return places, frames, (max(place.x + place.width for place, _ in frames.values()) + MARGIN, top)
 
 
 def _layers(drawing: Drawing) -> dict[str, int]:
@@ -103,7 +104,6 @@ def _width(node: Node) -> float:
 
 def _frame(name: str, place: tuple[Place, float]) -> str:
     (x, y, width), height = place
-    width = max(width, len(name) * (CHARACTER + 1) + 20)
     return (
         f'<rect class="frame" x="{x:.0f}" y="{y:.0f}" width="{width:.0f}" height="{height:.0f}" rx="8"/>'
         f'<text class="group" x="{x + 10:.0f}" y="{y + 17:.0f}">{escape(name)}</text>'

@@ -133,7 +133,9 @@ class TestGuiltyLinks:
         def faulty(a: Floats, word: Category) -> Floats:
             raise fault("oops")
 
-        with pytest.raises(ChainError, match=rf"link 'faulty' failed: {fault.__name__}: .*oops.*a \(float64\)") as caught:
+        with pytest.raises(
+            ChainError, match=rf"link 'faulty' failed: {fault.__name__}: .*oops.*a \(float64\)"
+        ) as caught:
             run(chain(faulty), batch())
         assert isinstance(caught.value.__cause__, fault)
 
@@ -141,7 +143,7 @@ class TestGuiltyLinks:
         def strict(a: Floats) -> Floats:
             raise ChainError("the data is beyond hope")
 
-        with pytest.raises(ChainError, match="^the data is beyond hope"):
+        with pytest.raises(ChainError, match=r"^the data is beyond hope"):
             run(chain(strict), batch())
 
     @pytest.mark.parametrize(
@@ -188,7 +190,7 @@ class TestGuiltyLinks:
         def anything(**columns: Floats) -> Floats:
             return columns["a"]
 
-        with pytest.raises(ChainError, match="'anything'.*name"):
+        with pytest.raises(ChainError, match=r"'anything'.*name"):
             chain(anything)
 
 
@@ -224,7 +226,7 @@ class TestChecks:
         def odd(a: Floats) -> Mask:
             return mask  # type: ignore[no-any-return]
 
-        with pytest.raises(ChainError, match="link 'odd'.*3 rows"):
+        with pytest.raises(ChainError, match=r"link 'odd'.*3 rows"):
             run(chain(odd), batch())
 
     def test_an_empty_batch_passes(self) -> None:
@@ -254,7 +256,7 @@ class TestFrames:
         def grouped(table: pd.DataFrame) -> pd.DataFrame:
             return table.head(1)
 
-        with pytest.raises(ChainError, match="link 'grouped' .*1 rows.*3 rows"):
+        with pytest.raises(ChainError, match=r"link 'grouped' .*1 rows.*3 rows"):
             run(chain(grouped), batch())
 
 
@@ -274,7 +276,7 @@ class TestChainOfModels:
 
     def test_a_column_of_the_wrong_kind_is_named(self) -> None:
         kinds: Any = {"a": "number", "hour": "number", "word": "number"}
-        with pytest.raises(ChainError, match="Model cannot work on the column 'word'.*a number column.*category"):
+        with pytest.raises(ChainError, match=r"Model cannot work on the column 'word'.*a number column.*category"):
             self.Model.outputs(self.Model.start(), kinds)
 
     def test_the_guilty_encoder_is_named(self) -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from ml_pipeline.contract import Artifact, StageRequest, StageResult, moment, run_key
 from ml_pipeline.errors import UsageError
 
+EARLIEST, LATEST = dt.datetime.fromisoformat("1971-01-01"), dt.datetime.fromisoformat("2100-01-01")
 AS_OF = dt.datetime(2013, 9, 1, 4, tzinfo=dt.UTC)
 
 
@@ -58,7 +59,7 @@ def test_both_have_a_json_schema_that_they_follow(form: Any) -> None:
 
 @pytest.mark.parametrize("run_id", ["", "..", ".", "../../elsewhere", "a/b", "a\\b", "a\nb", ".hidden", " "])
 def test_a_run_id_stays_in_its_folder(run_id: str) -> None:
-    with pytest.raises(UsageError, match="the run id is no name for a folder.*To do: give another run id"):
+    with pytest.raises(UsageError, match=r"the run id is no name for a folder.*To do: give another run id"):
         request(run_id=run_id)
     content = {**msgspec.to_builtins(request()), "run_id": run_id}
     with pytest.raises(UsageError, match="run id"):
@@ -72,7 +73,9 @@ def test_names_that_schedulers_give_are_run_ids(run_id: str) -> None:
 
 def test_a_moment_without_offset_is_not_taken_for_this_machines_time() -> None:
     content = {**msgspec.to_builtins(request()), "as_of": "2013-09-01T00:00:00"}
-    with pytest.raises(UsageError, match="does not say in which time zone.*Given: 2013-09-01T00:00:00.*add the offset"):
+    with pytest.raises(
+        UsageError, match=r"does not say in which time zone.*Given: 2013-09-01T00:00:00.*add the offset"
+    ):
         msgspec.convert(content, StageRequest)
 
 
@@ -96,7 +99,7 @@ class TestMoment:
         with pytest.raises(UsageError, match=r"the as-of is not a moment.*Expected: a date or a moment such as"):
             moment(text, "UTC")
 
-    @given(st.datetimes(dt.datetime(1971, 1, 1), dt.datetime(2100, 1, 1)), st.sampled_from(["UTC", "Asia/Kolkata"]))
+    @given(st.datetimes(EARLIEST, LATEST), st.sampled_from(["UTC", "Asia/Kolkata"]))
     def test_what_it_gives_it_takes_back(self, wall: dt.datetime, zone: str) -> None:
         once = moment(wall.isoformat(), zone)
         assert once.tzinfo is dt.UTC

@@ -133,9 +133,7 @@ def test_a_pipeline_that_is_no_text_is_told_so(install: Install) -> None:
         ("def broken(:", "models.Rain", "line 1"),
     ],
 )
-def test_a_reference_that_cannot_be_loaded_is_named(
-    install: Install, content: str, reference: str, says: str
-) -> None:
+def test_a_reference_that_cannot_be_loaded_is_named(install: Install, content: str, reference: str, says: str) -> None:
     install(pipeline=PIPELINE, models=content)
     with pytest.raises(ConfigError, match=rf"names '{reference}', which cannot be loaded.*{says}"):
         find("weather").load(reference)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import msgspec
@@ -116,7 +117,7 @@ class TestTasks:
         assert [task.needs for task in made.values()] == [(), ("data",), ("split",), ("learn",)]
         assert len(made["data"].steps) == 7
         assert made["data"].image == "data"
-        assert [task.name for task in tasks(configured(grouping), "online")][0] == "ingest.trips"
+        assert next(task.name for task in tasks(configured(grouping), "online")) == "ingest.trips"
 
     def test_all_in_one_service_is_one_task_that_needs_nothing(self) -> None:
         (task,) = tasks(configured({"online": {"score": stages_of("online")}}), "online")
@@ -128,9 +129,7 @@ class TestTasks:
     ) -> None:
         stages = stages_of(mode)
         borders = [0, *sorted(cut for cut in cuts if cut < len(stages)), len(stages)]
-        groups = {
-            f"service{at}": stages[a:b] for at, (a, b) in enumerate(zip(borders, borders[1:], strict=False)) if b > a
-        }
+        groups = {f"service{at}": stages[a:b] for at, (a, b) in enumerate(itertools.pairwise(borders)) if b > a}
         config = configured({mode: groups}, order)
         done: set[str] = set()
         ran: list[str] = []

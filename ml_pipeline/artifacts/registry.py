@@ -22,18 +22,21 @@ PARAMETERS, MODEL, METRICS = "parameters.yaml", "model.yaml", "metrics.yaml"
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """What a model is: `model.yaml`, written after the parameters, so a model is visible only when whole."""
+    """What a model is: `model.yaml`, written after the parameters, so a model is visible only when whole.
+
+    Every key is written, the digest last: a file that was cut off does not pass for a whole one.
+    """
 
     version: str
     model: str
-    parameters_sha256: str
     system_version: str
     as_of: str
     rows: int
     seed: int
     snapshots: list[str]
-    made_from: dict[str, Any] = {}
-    system: dict[str, Any] = {}
+    made_from: dict[str, Any]
+    system: dict[str, Any]
+    parameters_sha256: str
 
 
 class Promotion(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,15 +94,16 @@ class Registry:
 
     def metrics(self, version: str) -> dict[str, Any]:
         """What evaluation found; empty before it."""
+        key = self.key(version, METRICS)
         try:
-            found: dict[str, Any] = plain_yaml.load(self.store.get(self.key(version, METRICS)))
+            found: dict[str, Any] = plain_yaml.load(self.store.get(key), self.store.address(key))
         except NotFoundError:
             return {}
         return found
 
     def versions(self) -> list[str]:
-        """All versions, in no meaningful order."""
-        return self.store.folders("models/")
+        """All versions that are stored, whole, in no meaningful order."""
+        return [key.split("/")[1] for key in self.store.keys("models/") if key.endswith(f"/{MODEL}")]
 
     def promotions(self) -> list[Promotion]:
         """The whole log, oldest first."""
@@ -121,9 +125,7 @@ class Registry:
         Raises:
             StageError: another promotion was first, or the entry is not the next one.
         """
-        if entry.number != len(self._numbers()) + 1 or not self.store.create(
-            _promotion_key(entry.number), plain_yaml.dump(msgspec.to_builtins(entry))
-        ):
+        if entry.number != len(self._numbers()) + 1 or not self._append(entry):
             raise StageError(
                 "another promotion came first",
                 given=f"{entry.to} as entry {entry.number}",
@@ -135,6 +137,11 @@ class Registry:
     def key(version: str, name: str) -> str:
         """Where a file of a model lies."""
         return f"models/{version}/{name}"
+
+    def _append(self, entry: Promotion) -> bool:
+        """Whether the log now holds the entry; also where an answer was lost, and asking again found it written."""
+        key, content = _promotion_key(entry.number), plain_yaml.dump(msgspec.to_builtins(entry))
+        return self.store.create(key, content) or self.store.get(key) == content
 
     def _numbers(self) -> list[int]:
         stems = [key.rpartition("/")[2].removesuffix(".yaml") for key in self.store.keys("promotions/")]

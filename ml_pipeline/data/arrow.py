@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def to_columns(table: pa.Table, names: Sequence[str] | None = None) -> dict[str, Column]:
     """Columns of a table: numbers and booleans become float64, moments datetime64[us] in UTC, strings categories."""
-    return {name: to_column(table.column(name)) for name in (names or table.column_names)}
+    return {name: to_column(table.column(name)) for name in (table.column_names if names is None else names)}
 
 
 def to_column(values: pa.ChunkedArray | pa.Array) -> Column:

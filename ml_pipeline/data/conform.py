@@ -51,9 +51,12 @@ def drop(table: pa.Table, reasons: Mapping[int, str]) -> tuple[pa.Table, Rejects
 
 
 def _cast(values: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
-    """Values as another type; where there is no such cast, nothing but nulls is left of them."""
+    """Values as another type, NaN as a missing one; all-null columns fit any type."""
     import pyarrow as pa
+    import pyarrow.compute as pc
 
+    if pa.types.is_floating(values.type) and not pa.types.is_floating(kind):
+        values = pc.if_else(pc.is_nan(values), pa.scalar(None, values.type), values)
     if len(values) == values.null_count:
         return pa.chunked_array([pa.nulls(len(values), kind)])
     if pa.types.is_timestamp(values.type) and pa.types.is_timestamp(kind):

@@ -20,7 +20,11 @@ def to_frame(columns: Columns) -> pd.DataFrame:
 
 
 def from_frame(frame: pd.DataFrame) -> dict[str, Column]:
-    """Columns of a frame: strings and categoricals become categories, all else numbers or moments."""
+    """Columns of a frame: strings and categoricals become categories, all else numbers or moments.
+
+    Raises:
+        TypeError: a column is none of these, such as a length of time.
+    """
     return {str(name): _column(frame[name]) for name in frame.columns}
 
 
@@ -43,4 +47,6 @@ def _column(series: pd.Series) -> Column:
         return series.to_numpy("datetime64[us]")
     if series.dtype.kind in "biuf":
         return series.to_numpy(np.float64)
+    if series.dtype.kind != "O":
+        raise TypeError(f"the column {series.name!r} of the frame is {series.dtype}: no number, moment or text")
     return Category.of([None if pd.isna(value) else str(value) for value in series])

@@ -50,10 +50,17 @@ def admit(
         SchemaError: a column is missing.
     """
     for records in reader.read(window):
-        table, rejects = conform(records.batch, reader.types, source)
-        table, undated, later = _within(_with_added(table, reader), source, period)
+        table, rejects = conform(_emptied(records.batch, truth), reader.types, source)
+        table = _emptied(_with_added(table, reader), truth)
+        if unknown := [name for name in truth if name not in table.column_names]:
+            raise SchemaError(
+                f"the source {source} has no column {unknown[0]!r}, which pipeline.yaml calls truth",
+                given=", ".join(table.column_names),
+                do="correct the name",
+            )
+        table, undated, later = _within(table, source, period)
         delivered = records.batch.num_rows + len(records.rejects)
-        yield Admitted(_without(table, truth), [*records.rejects, *rejects, *undated], delivered, later)
+        yield Admitted(table, [*records.rejects, *rejects, *undated], delivered, later)
 
 
 def _with_added(table: pa.Table, reader: Source) -> pa.Table:
@@ -81,10 +88,11 @@ def _within(table: pa.Table, source: str, period: Period | None) -> tuple[pa.Tab
     return table.filter(inside), drop(table, undated)[1], int((times > period.until).sum())
 
 
-def _without(table: pa.Table, truth: Sequence[str]) -> pa.Table:
+def _emptied(batch: pa.RecordBatch | pa.Table, truth: Sequence[str]) -> pa.RecordBatch | pa.Table:
+    """Before columns are added, so that none is made of the truth, and again after, for those that are truth."""
     import pyarrow as pa
 
-    for name in truth:
-        at = table.schema.get_field_index(name)
-        table = table.set_column(at, name, pa.nulls(table.num_rows, table.schema.field(at).type))
-    return table
+    for at, field in enumerate(batch.schema):
+        if field.name in truth:
+            batch = batch.set_column(at, field.name, pa.nulls(batch.num_rows, field.type))
+    return batch

@@ -30,6 +30,7 @@ def test_a_make_target_is_there(command: str) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.records
 def test_our_commands_run_one_after_the_other(tmp_path: Path) -> None:
     assert OURS
     runner = CliRunner(env={"ML_PIPELINE_STORE": str(tmp_path)})

@@ -47,7 +47,7 @@ def test_what_is_fitted_comes_from_the_training_rows_alone(champion: Parcels) ->
     results = champion.run("offline")
     train = champion.dataset(results, "train").columns(["weight"])
     impute, _, _ = champion.registry.parameters(results["train"].model_version)["features"]
-    assert np.median(np.asarray(train["weight"])) == pytest.approx(_value(impute, "weight"))
+    assert np.median(np.asarray(train["weight"])) == pytest.approx(impute["medians"]["weight"])
 
 
 def test_rows_that_judge_change_nothing_of_what_is_learnt(champion: Parcels, parcels: Parcels) -> None:
@@ -100,10 +100,6 @@ def test_a_column_of_the_wrong_kind_is_named(parcels: Parcels) -> None:
 def _turned(line: str, keys: set[str | None]) -> str:
     key, _, rest = line.partition(",")
     return f"{key},{rest.rpartition(',')[0]},{99 if int(key[1:]) % 2 else 1}" if key in keys else line
-
-
-def _value(impute: Any, column: str) -> float:
-    return float(dict(zip(impute["columns"], impute["values"], strict=True))[column])
 
 
 def _plain(parameters: Any) -> Any:

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as some
+
+from ml_pipeline.columns import Category, Column, kind
+from ml_pipeline.data.arrow import to_column, to_columns, to_table
+
+ROWS = st.shared(st.integers(0, 9), key="rows")
+NUMBERS = ROWS.flatmap(lambda rows: some.arrays(np.float64, rows))
+BLOCKS = ROWS.flatmap(lambda rows: some.arrays(np.float64, (rows, 3)))
+TIMES = ROWS.flatmap(lambda rows: some.arrays("datetime64[us]", rows))
+WORDS = ROWS.flatmap(lambda rows: st.lists(st.none() | st.text(max_size=3), min_size=rows, max_size=rows))
+COLUMNS = st.fixed_dictionaries({"n": NUMBERS, "b": BLOCKS, "t": TIMES, "w": WORDS.map(Category.of)})
+
+
+def same(a: Column, b: Column) -> bool:
+    """To the bit, save that a missing number is a missing number."""
+    if isinstance(a, Category) and isinstance(b, Category):
+        return a.values() == b.values()
+    assert isinstance(a, np.ndarray)
+    assert isinstance(b, np.ndarray)
+    missing = np.isnan(a) if a.dtype.kind == "f" else np.isnat(a)  # type: ignore[arg-type]
+    there = np.isnan(b) if b.dtype.kind == "f" else np.isnat(b)  # type: ignore[arg-type]
+    return a.shape == b.shape and (missing == there).all() and a[~missing].tobytes() == b[~there].tobytes()
+
+
+@settings(max_examples=40)
+@given(COLUMNS)
+def test_columns_to_a_table_and_back_are_the_same(columns: dict[str, Column]) -> None:
+    again = to_columns(to_table(columns))
+    assert list(again) == list(columns)
+    assert all(same(columns[name], again[name]) for name in columns)
+    assert [kind(again[name]) for name in "nbtw"] == ["number", "block", "time", "category"]
+
+
+@settings(max_examples=40)
+@given(COLUMNS, st.integers(0, 9), st.integers(0, 9))
+def test_a_slice_of_a_table_is_the_slice_of_its_columns(columns: dict[str, Column], start: int, length: int) -> None:
+    rows = slice(start, start + length)
+    again = to_columns(to_table(columns).slice(start, length))
+    assert all(same(columns[name][rows], again[name]) for name in columns)
+
+
+@settings(max_examples=40)
+@given(st.lists(WORDS.map(Category.of), min_size=1, max_size=3))
+def test_chunks_with_vocabularies_of_their_own_become_one_category(parts: list[Category]) -> None:
+    chunks = [to_table({"w": part}).column("w").chunk(0) for part in parts]
+    column = to_column(pa.chunked_array(chunks, pa.dictionary(pa.int32(), pa.string())))
+    assert isinstance(column, Category)
+    assert column.values() == [word for part in parts for word in part.values()]
+    assert len(set(column.vocabulary)) == len(column.vocabulary)
+
+
+MOMENT = dt.datetime(2013, 9, 1, 6, 30, tzinfo=dt.UTC)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (pa.array([1, None, 3]), [1.0, np.nan, 3.0]),
+        (pa.array([True, None, False]), [1.0, np.nan, 0.0]),
+        (pa.array([1.5, None], pa.float32()), [1.5, np.nan]),
+        (pa.array([None, None]), [np.nan, np.nan]),
+        (pa.array([], pa.int64()), []),
+        (pa.chunked_array([], pa.float64()), []),
+        (pa.chunked_array([[1], [2, None]]), [1.0, 2.0, np.nan]),
+    ],
+)
+def test_whatever_counts_becomes_float64(values: Any, expected: list[float]) -> None:
+    column = to_column(values)
+    assert isinstance(column, np.ndarray)
+    assert column.dtype == np.float64
+    np.testing.assert_array_equal(column, expected)
+
+
+@pytest.mark.parametrize("text", [pa.string(), pa.large_string(), pa.dictionary(pa.int8(), pa.string())])
+def test_text_of_any_storage_becomes_a_category(text: pa.DataType) -> None:
+    column = to_column(pa.array(["b", None, "a", "b"], pa.string()).cast(text))
+    assert isinstance(column, Category)
+    assert column.values() == ["b", None, "a", "b"]
+    assert column.codes.dtype == np.int32
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pa.array([MOMENT, None], pa.timestamp("us", "UTC")),
+        pa.array([MOMENT, None], pa.timestamp("s", "America/New_York")),
+        pa.array([MOMENT, None], pa.timestamp("ms", "+05:30")),
+        pa.array([MOMENT.replace(tzinfo=None), None], pa.timestamp("ns")),
+    ],
+)
+def test_a_moment_in_any_zone_and_unit_is_the_same_moment_in_utc(values: pa.Array) -> None:
+    column = to_column(values)
+    assert isinstance(column, np.ndarray)
+    assert column.dtype == "datetime64[us]"
+    np.testing.assert_array_equal(column, np.array(["2013-09-01T06:30", "NaT"], "datetime64[us]"))
+
+
+def test_dates_are_midnights() -> None:
+    column = to_column(pa.array([dt.date(2013, 9, 1)]))
+    assert column[0] == np.datetime64("2013-09-01T00:00", "us")  # type: ignore[comparison-overlap]
+
+
+def test_what_is_finer_than_a_microsecond_is_cut_off() -> None:
+    column = to_column(pa.array([1_999], pa.timestamp("ns")))
+    assert column[0] == np.datetime64(1, "us")  # type: ignore[comparison-overlap]
+
+
+def test_only_the_columns_asked_for_in_the_order_asked_for() -> None:
+    table = to_table({"a": np.ones(1), "b": np.zeros(1), "c": np.ones(1)})
+    assert list(to_columns(table, ["c", "a"])) == ["c", "a"]
+    assert list(to_columns(table)) == ["a", "b", "c"]
+    assert to_columns(table, []) == {}
+
+
+def test_numbers_that_are_whole_already_are_not_copied() -> None:
+    values = pa.array(np.arange(3.0))
+    column = to_column(values)
+    assert isinstance(column, np.ndarray)
+    assert column.__array_interface__["data"][0] == values.buffers()[1].address

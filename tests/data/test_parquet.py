@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ml_pipeline.columns import Category
+from ml_pipeline.data.arrow import to_columns, to_table
+from ml_pipeline.data.parquet import ROWS_PER_PART, decode, encode
+from ml_pipeline.errors import IntegrityError
+
+
+def table(rows: int = 500, seed: int = 0) -> pa.Table:
+    chance = np.random.default_rng(seed)
+    return to_table(
+        {
+            "number": np.where(chance.random(rows) < 0.1, np.nan, chance.normal(size=rows)),
+            "at": chance.integers(0, 10**15, rows).astype("datetime64[us]"),
+            "word": Category(chance.integers(-1, 3, rows).astype(np.int32), ("a", "b", "ü")),
+            "block": chance.normal(size=(rows, 2)),
+        }
+    )
+
+
+CONTENT = encode(table())
+
+
+@pytest.mark.parametrize("rows", [0, 1, 500])
+def test_a_part_there_and_back_is_the_same_table(rows: int) -> None:
+    again = decode(encode(table(rows)))
+    assert again.equals(table(rows))
+    assert again.schema == table(rows).schema
+
+
+def test_the_same_rows_give_the_same_bytes() -> None:
+    assert encode(table()) == CONTENT
+    pieces = pa.concat_tables([table().slice(0, 123), table().slice(123)]).combine_chunks()
+    assert encode(pieces) == CONTENT
+    assert encode(table(seed=1)) != CONTENT
+
+
+def test_a_part_has_one_row_group_and_dictionaries_for_words_alone() -> None:
+    metadata = pq.ParquetFile(pa.BufferReader(encode(table(ROWS_PER_PART)))).metadata
+    assert metadata.num_row_groups == 1
+    columns = [metadata.row_group(0).column(at) for at in range(metadata.num_columns)]
+    assert {c.path_in_schema for c in columns if c.has_dictionary_page} == {"word"}
+    assert {c.compression for c in columns} == {"ZSTD"}
+
+
+def test_only_the_columns_asked_for_are_read() -> None:
+    assert decode(CONTENT, ["word", "number"]).column_names == ["word", "number"]
+
+
+@settings(max_examples=40)
+@given(st.integers(0, len(CONTENT) - 1))
+def test_a_truncated_part_is_never_taken_for_a_whole_one(length: int) -> None:
+    with pytest.raises(IntegrityError, match=r"a Parquet file cannot be read. Given: raw/x/part, \d+ bytes"):
+        decode(CONTENT[:length], where="raw/x/part")
+
+
+@settings(max_examples=40)
+@given(st.integers(0, len(CONTENT) - 1), st.integers(1, 255))
+def test_a_flipped_byte_is_an_integrity_error_or_is_left_to_the_digest(at: int, flip: int) -> None:
+    broken = bytearray(CONTENT)
+    broken[at] ^= flip
+    try:
+        to_columns(decode(bytes(broken)))
+    except IntegrityError as error:
+        assert error.do == "deliver the file again"
+    except Exception as error:  # noqa: BLE001 - whatever else it is must be no surprise to the caller
+        pytest.fail(f"{type(error).__name__}: {error}")
+
+
+@pytest.mark.parametrize("content", [b"", b"PAR1", b"a,b\n1,2\n", b"PAR1" * 10])
+def test_what_is_no_parquet_is_told_so(content: bytes) -> None:
+    with pytest.raises(IntegrityError, match="a whole Parquet file"):
+        decode(content)

@@ -1,0 +1,109 @@
+"""Candidate and champion on the same unseen rows, and a verdict with its reasons."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
+
+from ml_pipeline.artifacts import plain_yaml
+from ml_pipeline.discovery import find
+from ml_pipeline.errors import ConfigError, SchemaError
+
+if TYPE_CHECKING:
+    from tests.conftest import Parcels
+
+LOOSE = {"evaluate.floors": {}}
+
+
+def _change_model(parcels: Parcels) -> None:
+    parcels.replace("models.py", "ridge=(100.0, 1.0)", "ridge=(3.0, 1.0)")
+
+
+def test_the_metrics_are_those_of_the_stored_model_on_the_test_rows(champion: Parcels) -> None:
+    results = champion.run("offline")
+    rows = champion.dataset(results, "test").columns()
+    parameters = champion.registry.parameters(results["train"].model_version)
+    y, p = np.asarray(rows["late"]), find("parcels").load("models.LateModel").transform(rows, parameters)
+    found = {name: metric["value"] for name, metric in results["evaluate"].metrics.items()}
+    assert found["roc_auc"] == pytest.approx(roc_auc_score(y, p))
+    assert found["average_precision"] == pytest.approx(average_precision_score(y, p))
+    assert found["log_loss"] == pytest.approx(log_loss(y, p))
+    assert found["brier"] == pytest.approx(brier_score_loss(y, p))
+
+
+def test_what_was_found_stands_beside_the_model(champion: Parcels) -> None:
+    result = champion.run("offline")["evaluate"]
+    found = champion.registry.metrics(result.model_version)
+    assert found["metrics"] == result.metrics
+    assert found["verdict"] == result.verdict == {
+        "passed": True,
+        "reasons": [
+            f"roc_auc is {result.metrics['roc_auc']['value']:.4f}, within its floor of at least 0.6.",
+            "There is no champion to compare with, so the floors alone decide.",
+        ],
+    }  # fmt: skip
+    (verdict,) = result.artifacts
+    assert plain_yaml.load(champion.room.get(verdict.key)) == found
+
+
+def test_slices_part_the_test_rows(champion: Parcels) -> None:
+    found = champion.registry.metrics(champion.registry.champion())
+    assert {*found["slices"]["depot"]} == {"north", "south", "west"}
+    assert sum(own["rows"] for own in found["slices"]["depot"].values()) == found["rows"]
+
+
+def test_a_new_candidate_is_compared_with_the_champion(champion: Parcels) -> None:
+    _change_model(champion)
+    found = champion.registry.metrics(champion.run("offline")["evaluate"].model_version)
+    assert found["champion_metrics"]["roc_auc"]["value"] == pytest.approx(0.84, abs=0.02)
+    difference = found["metrics"]["roc_auc"]["value"] - found["champion_metrics"]["roc_auc"]["value"]
+    assert found["difference"]["roc_auc"]["value"] == pytest.approx(difference)
+    assert found["verdict"]["reasons"][-1].startswith("Against the champion roc_auc differs by ")
+
+
+def test_a_candidate_that_is_clearly_worse_than_the_champion_is_rejected(champion: Parcels) -> None:
+    champion.replace("models.py", "LogisticRegression(ridge=", 'LogisticRegression("floor", ridge=')
+    results = champion.run("offline", parameters=LOOSE)
+    assert not results["evaluate"].verdict["passed"]
+    assert results["evaluate"].verdict["reasons"][-1].endswith(": worse.")
+    assert results["promote"].status == "skipped"
+    assert len(champion.registry.promotions()) == 1
+
+
+def test_a_champion_that_todays_code_cannot_score_is_left_out_with_a_note(champion: Parcels) -> None:
+    champion.replace("models.py", 'Levels("depot", "tier", rare=5)', 'Levels("tier", rare=5)')
+    champion.replace("models.py", 'Impute("weight", "speed", "floor", "recent_late"), ', 'Impute("speed"), ')
+    champion.replace("models.py", "Standardise())", ")")
+    result = champion.run("offline", parameters=LOOSE)["evaluate"]
+    assert result.notes
+    assert result.notes[0].startswith("The champion cannot be scored by this version of LateModel (")
+    assert result.notes[0].endswith("only floors count.")
+    assert champion.registry.metrics(result.model_version)["champion_metrics"] == {}
+
+
+def test_it_is_judged_again_when_the_champion_is_another(champion: Parcels) -> None:
+    rejected = {"evaluate.floors": {"roc_auc": 0.99}}
+    first = champion.run("offline", parameters=rejected)["evaluate"]
+    assert champion.run("offline", parameters=rejected)["evaluate"].status == "reused"
+    _change_model(champion)
+    champion.run("offline", parameters=LOOSE)
+    champion.replace("models.py", "ridge=(3.0, 1.0)", "ridge=(100.0, 1.0)")
+    again = champion.run("offline", parameters=rejected)["evaluate"]
+    assert (again.model_version, again.status) == (first.model_version, "done")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "words"),
+    [
+        ({"evaluate.slices": ["city"]}, SchemaError, "evaluate.slices names a column that is not there"),
+        ({"evaluate.floors": {"auc": 0.5}}, ConfigError, "evaluate.floors names something that is no metric"),
+    ],
+)
+def test_a_slice_or_floor_that_is_none_is_named(
+    champion: Parcels, parameters: dict[str, Any], error: type[Exception], words: str
+) -> None:
+    with pytest.raises(error, match=words):
+        champion.run("offline", parameters=parameters)
