@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from ml_pipeline.chain import run as run_chain
+from ml_pipeline.columns import kind
 from ml_pipeline.data import arrow
 from ml_pipeline.data.conform import Rejects, conform, drop
 from ml_pipeline.data.sources import Source, Window
@@ -82,7 +83,15 @@ def _within(table: pa.Table, source: str, period: Period | None) -> tuple[pa.Tab
             given=", ".join(table.column_names),
             do="name another column as known or time in pipeline.yaml, or add one with `adds`",
         )
-    times = np.asarray(arrow.to_column(table.column(period.column)))
+    column = arrow.to_column(table.column(period.column))
+    if kind(column) != "time":
+        raise SchemaError(
+            f"the column {period.column!r} of the source {source} cannot say when",
+            given=f"a {kind(column)} column",
+            expected="a column of moments",
+            do="make it a timestamp in sources.py, or name another column as known or time in pipeline.yaml",
+        )
+    times = np.asarray(column)
     inside = times <= period.until if period.after is None else (times <= period.until) & (times > period.after)
     undated = dict.fromkeys(np.flatnonzero(np.isnat(times)).tolist(), f"{period.column} is missing")
     return table.filter(inside), drop(table, undated)[1], int((times > period.until).sum())

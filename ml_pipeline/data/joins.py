@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ml_pipeline.columns import MISSING, Category, Column, Columns, Times, take
+from ml_pipeline.columns import MISSING, Category, Column, Columns, Times, kind, take
 from ml_pipeline.errors import SchemaError
 from ml_pipeline.templates import NO_PARAMETERS, BaseModel, Parameters
 
@@ -84,7 +84,7 @@ class Reference:
         own = [_category(name, columns, key) for key in keys.values()]
         groups_of = Groups.of(own)
         groups = groups_of.find(own)
-        times = None if as_of is None else np.asarray(columns[as_of], "datetime64[us]")
+        times = None if as_of is None else _moments(name, columns, as_of)
         usable = groups >= 0 if times is None else (groups >= 0) & ~np.isnat(times)
         order = np.flatnonzero(usable)
         order = order[np.lexsort((groups[order],) if times is None else (times[order], groups[order]))]
@@ -191,6 +191,18 @@ def _category(source: str, columns: Columns, key: str) -> Category:
             do="keep the key in the preparation, as text",
         )
     return column
+
+
+def _moments(source: str, columns: Columns, as_of: str) -> Times:
+    column = columns.get(as_of)
+    if column is None or kind(column) != "time":
+        raise SchemaError(
+            f"{source} cannot be joined as of {as_of!r}",
+            given="no such column" if column is None else f"a {kind(column)} column",
+            expected="a column of moments",
+            do="keep the moment at which a row became known in the preparation, as a timestamp",
+        )
+    return np.asarray(column, "datetime64[us]")
 
 
 def _pairs(group: Ints, key: Category) -> Ints:

@@ -94,7 +94,7 @@ def test_a_column_it_lacks_is_named(local: Store) -> None:
     assert "number" in caught.value.given
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(st.lists(st.integers(0, ROWS), max_size=12), st.lists(st.integers(0, 35), max_size=4))
 def test_parts_and_bytes_follow_from_the_rows_alone(borders: list[int], reject_borders: list[int]) -> None:
     columns, rejects = table_of(), [(f"reason {n % 3}", {"n": n}) for n in range(35)]

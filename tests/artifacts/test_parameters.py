@@ -61,7 +61,7 @@ def bits(value: Any) -> Any:
     return [bits(entry) for entry in value] if isinstance(value, list) else (type(value), value)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(st.dictionaries(words, values, max_size=5))
 @example({"a": [-0.0, 5e-324, 2.2250738585072009e-308, float("nan"), float("inf"), float("-inf"), 1e17, 0.1]})
 @example({"b": np.array([[-0.0, 5e-324], [np.nan, -np.inf]]), "c": np.frombuffer(bytes(range(256)) * 8, "<f8")})
@@ -70,7 +70,7 @@ def test_what_is_dumped_is_loaded_bit_for_bit(learnt: dict[str, Any]) -> None:
     assert bits(parameters.load(parameters.dump(learnt, "AnyModel"))) == bits(learnt)
 
 
-@settings(max_examples=50)
+@settings(max_examples=30)
 @given(documents)
 def test_every_file_follows_the_published_schema(learnt: dict[str, Any]) -> None:
     validator().validate(yaml.safe_load(parameters.dump(learnt, "AnyModel")))

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from ml_pipeline.artifacts import plain_yaml
@@ -22,12 +22,14 @@ plain = st.recursive(
 )
 
 
+@settings(max_examples=50)
 @given(plain)
 @example({"NO": "no", "yes": "1", "1e3": "12:30", "2013-01-01": "null", "=": "<<", "~": " x ", "!t": "&a", "*a": "#"})
 def test_what_is_dumped_is_loaded(value: Any) -> None:
     assert plain_yaml.load(plain_yaml.dump(value)) == value
 
 
+@settings(max_examples=50)
 @given(plain)
 def test_any_other_yaml_reader_finds_the_same(value: Any) -> None:
     assert yaml.load(plain_yaml.dump(value), Loader=yaml.SafeLoader) == value

@@ -68,5 +68,5 @@ def test_moments_of_any_unit_and_zone_become_utc(unit: str, zone: str | None) ->
 
 def test_a_length_of_time_is_refused_rather_than_taken_for_words() -> None:
     frame = pd.DataFrame({"d": pd.to_timedelta(["1h"])})
-    with pytest.raises(TypeError, match="'d'.*timedelta"):
+    with pytest.raises(TypeError, match=r"'d'.*timedelta"):
         from_frame(frame)

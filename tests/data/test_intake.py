@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
@@ -73,13 +74,19 @@ def test_a_period_begins_after_its_start_and_holds_its_end(after: str | None, ke
 
 def test_no_record_falls_between_two_periods_or_into_both() -> None:
     borders = [None, "2013-09-01", "2013-09-02", "2013-09-03", "2013-09-04"]
-    found = [admitted(Trips(ROWS), period(a, str(b))) for a, b in zip(borders, borders[1:], strict=False)]
+    found = [admitted(Trips(ROWS), period(a, str(b))) for a, b in itertools.pairwise(borders)]
     assert [trip for one in found for trip in trips(one)] == ["t1", "t2", "t3", "t4"]
 
 
 def test_a_period_of_a_column_that_is_not_there_is_named() -> None:
     with pytest.raises(SchemaError, match=r"trips has no column 'known' to say when. Given: trip, start, delay"):
         admitted(Trips(ROWS), Period("known", None, np.datetime64("2013-09-03", "us")))
+
+
+@pytest.mark.parametrize("name", ["trip", "delay"])
+def test_a_period_of_a_column_that_holds_no_moments_is_refused(name: str) -> None:
+    with pytest.raises(SchemaError, match=rf"the column '{name}' of the source trips cannot say when"):
+        admitted(Trips(ROWS), Period(name, None, np.datetime64("2013-09-03", "us")))
 
 
 def test_what_the_source_set_aside_comes_along_and_counts_as_delivered() -> None:

