@@ -98,7 +98,7 @@ def model_rows(use_case: str, store: str) -> list[dict[str, Any]]:
     find(use_case)
     registry = Registry(Store(store).within(use_case))
     champion = registry.champion()
-    models = [registry.model(version) for version in registry.versions() if registry.has(version)]
+    models = [registry.model(version) for version in registry.versions()]
     return [
         {
             "version": model.version,

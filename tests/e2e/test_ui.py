@@ -22,10 +22,15 @@ from ml_pipeline.artifacts import embedded
 
 ROOT = Path(__file__).parents[2]
 DAG = "flights.offline_training"
-SWITCHES = (
-    "--headless --no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync"
-    " --no-first-run"
-).split()
+SWITCHES = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
 pytestmark = [pytest.mark.airflow, pytest.mark.browser, pytest.mark.store]
 
 
