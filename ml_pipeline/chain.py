@@ -176,6 +176,8 @@ To do: add a link that makes 'b' before 'total', or correct the parameter's name
 def check_links(links: Links, available: Iterable[str]) -> tuple[str, ...]:
     """The columns that leave the chain, or a `ChainError` that names the link which lacks one."""
     columns: dict[str, Kind | None] = dict.fromkeys(available)
+    if REJECTED in columns or any(REJECTED in link.writes for link in links):
+        raise ChainError(f"the column {REJECTED!r} is reserved for the reasons of checks", do="give it another name")
     for link in links:
         columns = link.check(columns)
     return tuple(columns)

@@ -16,6 +16,9 @@ import click
 
 from ml_pipeline.errors import NothingToDo, PipelineError, Terminated, UsageError
 
+PATIENCE = 2
+"""Seconds that a process which is told to stop waits for its workers."""
+
 
 class Commands(click.Group):
     """Turns the error tree into a sentence (or JSON) and the exit code that belongs to it."""
@@ -26,7 +29,9 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except PipelineError as error:
             _show(ctx, error)
-        except (click.ClickException, click.exceptions.Exit, click.Abort):
+        except (click.ClickException, click.exceptions.Exit, click.Abort) as error:
+            if isinstance(error, click.UsageError) and ctx.meta.get("json"):
+                _show(ctx, UsageError(error.format_message(), do=f"ask for help with `{ctx.command_path} --help`"))
             raise
         except Exception as error:
             logging.getLogger("ml_pipeline").exception("this should not have happened")
@@ -35,11 +40,15 @@ class Commands(click.Group):
 
 
 def _show(ctx: click.Context, error: PipelineError) -> NoReturn:
+    _say(ctx, error)
+    ctx.exit(error.exit_code)
+
+
+def _say(ctx: click.Context, error: PipelineError) -> None:
     if ctx.meta.get("json"):
         click.echo(json.dumps(error.as_dict()), err=True)
     else:
         click.secho(f"{type(error).__name__}: {error}", fg="red", err=True)
-    ctx.exit(error.exit_code)
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -280,4 +289,16 @@ def _log(level: int) -> None:
 
 
 def _terminate(number: int, _: object) -> None:
+    """Stop in good order; but a worker in the middle of a batch cannot be interrupted, and may take long."""
+    signal.signal(signal.SIGALRM, _abandon)
+    signal.alarm(PATIENCE)
     raise Terminated("the process was told to stop", given=f"signal {number}")
+
+
+def _abandon(*_: object) -> None:
+    """End without waiting for workers: what they have not finished is not visible to anyone."""
+    ctx = click.get_current_context(silent=True)
+    if ctx:  # otherwise it was said already
+        _say(ctx, Terminated("the process was told to stop", given="a batch was still at work"))
+    sys.stderr.flush()
+    os._exit(Terminated.exit_code)

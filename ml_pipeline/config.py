@@ -100,7 +100,7 @@ class Resources(_Strict, frozen=True):
     @property
     def memory_bytes(self) -> int:
         """`512MB`, `2GB` (powers of 1024) as bytes."""
-        match = re.fullmatch(r"(\d+)\s*(MB|GB)", self.memory)
+        match = re.fullmatch(r"([1-9]\d*)\s*(MB|GB)", self.memory)
         if not match:
             raise ConfigError(
                 "resources.memory is not a size", given=self.memory, expected="a size such as 512MB or 2GB"

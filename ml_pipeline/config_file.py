@@ -40,8 +40,6 @@ def parse(text: str, name: str, overrides: Mapping[str, Any] | None = None) -> U
     """
     source = _Source(name, _compose(text, name), overrides or {})
     raw = _load(text, source)
-    for key, value in source.overrides.items():
-        _override(raw, key, value)
     try:
         config = msgspec.convert({**raw, "name": name}, UseCaseConfig)
         check_rules(config)
@@ -102,12 +100,14 @@ def _load(text: str, source: _Source) -> dict[str, Any]:
         raw: dict[str, Any] = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
     except yaml.YAMLError as error:
         raise _not_plain(error, source.name) from error
+    for key, value in source.overrides.items():
+        _override(raw, key, value)
     if "name" in raw:
         raise ConfigError(
             f"{source.place(('name',))}: 'name' is not a key here",
             given=raw["name"],
             expected=f"nothing: the folder's name, {source.name}, is the use case's",
-            do="remove that line",
+            do="remove it",
         )
     return raw
 
@@ -184,16 +184,24 @@ def _entries(node: yaml.Node) -> Iterator[tuple[str, tuple[yaml.Node, yaml.Node]
         yield from ((str(position), (value, value)) for position, value in enumerate(node.value))
 
 
-def _refuse_duplicates(node: yaml.Node, name: str, above: tuple[yaml.Node, ...] = ()) -> None:
+def _refuse_duplicates(root: yaml.Node, name: str) -> None:
     """Refuse a key that stands twice in its section, and a section within itself."""
-    if any(node is other for other in above):
-        raise ConfigError(f"{_place(name, node.start_mark)}: a section contains itself", do="remove the alias")
-    seen: set[str] = set()
-    for entry, (key, value) in _entries(node):
-        if entry in seen:
-            raise ConfigError(f"{_place(name, key.start_mark)}: {entry!r} stands twice", do="remove one of the two")
-        seen.add(entry)
-        _refuse_duplicates(value, name, (*above, node))
+    checked: set[int] = set()
+
+    def check(node: yaml.Node, above: tuple[yaml.Node, ...]) -> None:
+        if any(node is other for other in above):
+            raise ConfigError(f"{_place(name, node.start_mark)}: a section contains itself", do="remove the alias")
+        if id(node) in checked:  # an alias; aliases of aliases would take for ever
+            return
+        seen: set[str] = set()
+        for entry, (key, value) in _entries(node):
+            if entry in seen:
+                raise ConfigError(f"{_place(name, key.start_mark)}: {entry!r} stands twice", do="remove one of the two")
+            seen.add(entry)
+            check(value, (*above, node))
+        checked.add(id(node))
+
+    check(root, ())
 
 
 def _place(name: str, mark: Any) -> str:

@@ -79,6 +79,7 @@ def results_table(results: Sequence[StageResult]) -> None:
 def runs_table(results: Sequence[StageResult]) -> None:
     """One line per artifact of every stage."""
     table = _table("run", "stage", "status", "artifact", ">rows", "digest", "uri")
+    table.columns[-1].no_wrap, table.columns[-1].overflow = False, "fold"
     for result in results:
         for artifact in result.artifacts or (Artifact("–", "", "", ""),):
             table.add_row(
@@ -154,8 +155,8 @@ def _last_run(results: Sequence[StageResult], mode: str) -> list[StageResult]:
 
 
 def _console() -> Console:
-    """As wide as the terminal; in a file wide enough for a table."""
-    return Console() if sys.stdout.isatty() else Console(width=140)
+    """As wide as the terminal; in a file wide enough for any table, so that nothing is cut off."""
+    return Console() if sys.stdout.isatty() else Console(width=1000)
 
 
 def _times(console: Console, results: Sequence[StageResult]) -> None:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from hypothesis import settings
 
 from ml_pipeline import discovery
 from ml_pipeline.artifacts import versions
@@ -29,6 +30,10 @@ from ml_pipeline.artifacts.store import Store
 from ml_pipeline.cli import main
 from ml_pipeline.contract import Mode, StageRequest, StageResult
 from ml_pipeline.run import default_run_id, run
+
+# How long an example takes says nothing about whether it is right.
+settings.register_profile("patient", deadline=None, max_examples=40)
+settings.load_profile("patient")
 
 PACKAGE = Path(__file__).with_name("parcels")
 SOURCE = versions._source

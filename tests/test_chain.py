@@ -229,6 +229,15 @@ class TestChecks:
         with pytest.raises(ChainError, match=r"link 'odd'.*3 rows"):
             run(chain(odd), batch())
 
+    def test_the_column_of_reasons_is_reserved(self) -> None:
+        def rejected(a: Floats) -> Floats:
+            return a
+
+        with pytest.raises(ChainError, match="the column 'rejected' is reserved"):
+            run(chain(rejected), batch())
+        with pytest.raises(ChainError, match="the column 'rejected' is reserved"):
+            run(chain(total), {**batch(), REJECTED: np.zeros(3)})
+
     def test_an_empty_batch_passes(self) -> None:
         @check("never")
         def fine(a: Floats) -> Mask:

@@ -90,9 +90,9 @@ def test_stages_run_and_force(champion: Parcels, command: Command) -> None:
     asked = ("run", "parcels", "offline", *AS_OF, "--store", champion.store, "--json")
     results = json.loads(command(*asked, "--stages", "split,prepare.traffic", "--force").stdout)
     assert [(own["stage"], own["status"]) for own in results] == [("prepare.traffic", "done"), ("split", "done")]
-    named = json.loads(command(*asked, "--stages", "ingest", "--run-id", "my run").stdout)
-    assert {own["run_id"] for own in named} == {"my run"}
-    assert champion.room.exists("runs/my run/ingest.parcels/result.json")
+    named = json.loads(command(*asked, "--stages", "ingest", "--run-id", "my-run").stdout)
+    assert {own["run_id"] for own in named} == {"my-run"}
+    assert champion.room.exists("runs/my-run/ingest.parcels/result.json")
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,6 @@ def test_stages_run_and_force(champion: Parcels, command: Command) -> None:
             2,
             "the as-of is not a moment. Given: soon. Expected: a date",
         ),
-        (("run", "parcels", "offline", "--as-of", "0001-01-01"), 2, "the as-of is not a moment"),
         (("run", "parcels", "offline", "--stages", "tarin"), 2, "offline has no stage 'tarin' in the use case parcels"),
         (("run", "parcels", "online", "--stages", "serve", *AS_OF), 2, "there is no champion to predict with"),
         (
@@ -112,8 +111,8 @@ def test_stages_run_and_force(champion: Parcels, command: Command) -> None:
             2,
             "split needs 'combined', which this run has not",
         ),
-        (("run", "parcels", "offline", "--run-id", "../up", *AS_OF), 2, "the run's name cannot name a folder"),
-        (("run", "parcels", "offline", "--store", "ftp://x", *AS_OF), 2, "the store's URI is of an unknown kind"),
+        (("run", "parcels", "offline", "--run-id", "../up", *AS_OF), 2, "the run id is no name for a folder"),
+        (("run", "parcels", "offline", "--store", "ftp://x", *AS_OF), 2, "the store's URI names no store"),
         (("runs", "nothing"), 2, "there is no use case 'nothing'"),
         (("models", "list", "nothing"), 2, "there is no use case 'nothing'"),
         (("graph", "nothing"), 2, "there is no use case 'nothing'"),
@@ -297,7 +296,7 @@ def test_the_summary_says_that_there_is_no_champion_yet(parcels: Parcels, comman
     assert "no champion yet" in shown.stdout
 
 
-def test_a_process_that_is_told_to_stop_says_so_and_exits_143(parcels: Parcels) -> None:
+def test_a_process_that_is_told_to_stop_says_so_and_exits_143_however_long_a_batch_takes(parcels: Parcels) -> None:
     parcels.replace(
         "models.py", "    return np.where(np", '    Path("there").touch()\n    time.sleep(60)\n    return np.where(np'
     )

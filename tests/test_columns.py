@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_pipeline.columns import MISSING, Category, concat, count, kind, take
@@ -10,6 +10,7 @@ from ml_pipeline.columns import MISSING, Category, concat, count, kind, take
 WORDS = st.lists(st.none() | st.text(max_size=3), max_size=12)
 
 
+@settings(max_examples=40)
 @given(WORDS)
 def test_a_category_keeps_its_words(words: list[str | None]) -> None:
     column = Category.of(words)
@@ -19,6 +20,7 @@ def test_a_category_keeps_its_words(words: list[str | None]) -> None:
     assert len(set(column.vocabulary)) == len(column.vocabulary)
 
 
+@settings(max_examples=40)
 @given(WORDS, st.lists(st.text(max_size=3), unique=True))
 def test_recoding_keeps_the_words_of_the_other_vocabulary_and_no_more(
     words: list[str | None], vocabulary: list[str]
@@ -33,6 +35,7 @@ def test_recoding_puts_unknown_words_where_it_is_told_and_leaves_missing_ones_mi
     assert recoded.codes.tolist() == [1, 0, MISSING]
 
 
+@settings(max_examples=40)
 @given(WORDS)
 def test_mapping_gives_each_row_the_value_of_its_word(words: list[str | None]) -> None:
     column = Category.of(words)
@@ -40,6 +43,7 @@ def test_mapping_gives_each_row_the_value_of_its_word(words: list[str | None]) -
     assert lengths.tolist() == [-1.0 if word is None else len(word) for word in words]
 
 
+@settings(max_examples=40)
 @given(st.lists(WORDS, min_size=1, max_size=4))
 def test_batches_under_one_another_have_the_rows_of_all(batches: list[list[str | None]]) -> None:
     whole = concat([{"word": Category.of(words), "size": np.full(len(words), 1.5)} for words in batches])

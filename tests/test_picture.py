@@ -6,7 +6,7 @@ from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_pipeline.discovery import find, names
@@ -97,11 +97,13 @@ class TestUseCases:
         assert "@import" not in text
 
 
+@settings(max_examples=40)
 @given(drawings())
 def test_any_drawing_is_laid_out_without_overlap_inside_the_canvas(drawing: Drawing) -> None:
     check(drawing)
 
 
+@settings(max_examples=40)
 @given(drawings())
 def test_the_same_drawing_gives_the_same_text(drawing: Drawing) -> None:
     assert svg(drawing) == svg(drawing)

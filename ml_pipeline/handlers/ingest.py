@@ -14,7 +14,7 @@ from ml_pipeline.data.intake import Admitted, Period, admit
 from ml_pipeline.data.sources import Source, Window
 from ml_pipeline.durations import duration
 from ml_pipeline.errors import NothingToDo
-from ml_pipeline.handlers.snapshots import FORMAT, history, moment, snapshot_key
+from ml_pipeline.handlers.snapshots import folder_name, history, moment, snapshot_key
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.templates import BaseHandler
 
@@ -91,7 +91,7 @@ def _write(run: StageRun, extract: Extract, batches: Iterator[Admitted]) -> Data
     run.guard(writer.quarantined, delivered, example)
     run.rows_in += delivered
     run.metrics["not_yet_known"] = run.metrics.get("not_yet_known", 0) + later
-    since = extract.window.since.strftime(FORMAT) if extract.window.since else ""
+    since = folder_name(extract.window.since) if extract.window.since else ""
     return writer.close({"source": run.step.source, "since": since, "as_of": run.request.as_of.isoformat()})
 
 

@@ -11,9 +11,15 @@ from ml_pipeline.errors import NotFoundError
 FORMAT = "%Y%m%dT%H%M%SZ"
 
 
+def folder_name(as_of: dt.datetime) -> str:
+    """A moment as the name of its folder: names sort as the moments do."""
+    utc = as_of.astimezone(dt.UTC)
+    return f"{utc.year:04d}{utc:%m%dT%H%M%SZ}"  # %Y does not pad on every system
+
+
 def snapshot_key(source: str, as_of: dt.datetime) -> str:
     """Where a snapshot lies."""
-    return f"raw/{source}/{as_of.astimezone(dt.UTC).strftime(FORMAT)}"
+    return f"raw/{source}/{folder_name(as_of)}"
 
 
 def moment(dataset: Dataset) -> dt.datetime:
@@ -27,8 +33,7 @@ def history(store: Store, source: str, as_of: dt.datetime) -> list[Dataset]:
     Each names in its manifest the moment it goes on from (`since`); the chain is followed back from the latest one
     that is not after `as_of`.
     """
-    name = as_of.astimezone(dt.UTC).strftime(FORMAT)
-    earlier = [folder for folder in store.folders(f"raw/{source}/") if folder <= name]
+    earlier = [folder for folder in store.folders(f"raw/{source}/") if folder <= folder_name(as_of)]
     chain: list[Dataset] = []
     while earlier:
         try:

@@ -59,7 +59,7 @@ def by_hand(rows: list[Row], x: Row, as_of: bool, tolerance: int | None) -> floa
     return float(max(fits)[1]) if fits else np.nan  # type: ignore[type-var]
 
 
-@settings(max_examples=150)
+@settings(max_examples=100)
 @given(ROWS, ROWS, st.booleans(), st.none() | st.integers(0, 4))
 def test_a_join_finds_what_the_definition_finds(
     rows: list[Row], wanted: list[Row], as_of: bool, tolerance: int | None

@@ -51,6 +51,11 @@ def test_a_snapshot_without_manifest_does_not_count(store: Store) -> None:
     assert _nights(store, NIGHTS[1]) == [0]
 
 
+def test_names_sort_as_moments_do_in_any_year() -> None:
+    early = dt.datetime(476, 9, 4, tzinfo=dt.UTC)
+    assert snapshot_key("orders", early) == "raw/orders/04760904T000000Z"
+
+
 def test_the_moment_is_kept_to_the_second_in_utc() -> None:
     moment = dt.datetime(2024, 1, 1, 2, 0, 5, tzinfo=dt.timezone(dt.timedelta(hours=2)))
     assert snapshot_key("orders", moment) == "raw/orders/20240101T000005Z"
