@@ -28,7 +28,12 @@ from ml_pipeline.artifacts.datasets import Dataset, open_dataset
 from ml_pipeline.artifacts.registry import Registry
 from ml_pipeline.artifacts.store import Store
 from ml_pipeline.cli import main
+from ml_pipeline.columns import Category, Column, Columns, concat, take
 from ml_pipeline.contract import Mode, StageRequest, StageResult
+from ml_pipeline.data.joins import Join, Reference
+from ml_pipeline.data.rejects import set_apart
+from ml_pipeline.discovery import find
+from ml_pipeline.durations import duration
 from ml_pipeline.run import default_run_id, run
 
 # How long an example takes says nothing about whether it is right.
@@ -128,6 +133,47 @@ def quarantined(dataset: Dataset) -> list[tuple[str, Any]]:
     return [(row["reason"], json.loads(row["record"])) for row in rows]
 
 
+def one_by_one(name: str, room: Store, results: Mapping[str, StageResult], rows: range) -> Iterator[dict[str, Column]]:
+    """Raw records of a scoring run, each alone through preparation, join, model and postprocessing.
+
+    The rank compares a record with all others, so it is taken from the run.
+    """
+    use_case, registry = find(name), Registry(room)
+    config, version = use_case.config, registry.champion()
+    model, parameters = use_case.load(config.model), registry.parameters(version)
+
+    def load(wanted: str) -> dict[str, Column]:
+        left = [artifact for result in results.values() for artifact in result.artifacts if artifact.name == wanted]
+        return concat([open_dataset(room, artifact.key).columns() for artifact in left])
+
+    references = [
+        Reference.index(
+            source, load(f"prepared.{source}"), own.join.keys, own.join.as_of,
+            duration(own.join.tolerance) if own.join.tolerance else None,
+        )
+        for source, own in config.sources.items()
+        if own.join
+    ]  # fmt: skip
+    now = np.datetime64(next(iter(results.values())).as_of.replace(tzinfo=None), "us")
+    prepare, postprocess = use_case.load(config.sources[config.driving].prepare), use_case.load(config.postprocess)
+    raw, ranks = load(f"new.{config.driving}"), load("scored")["rank"]
+    for row in rows:
+        record, _ = set_apart(prepare.transform(take(raw, slice(row, row + 1))))
+        moment = np.minimum(np.asarray(record[config.time]) - duration(config.horizon), now)
+        joined = Join.transform({**record, "moment": moment}, {"references": references})
+        said = {"prediction": model.transform(joined, parameters), "model_version": Category.of([version])}
+        yield postprocess.transform({**joined, **said, "rank": ranks[row : row + 1]})
+
+
+def plain(columns: Columns) -> list[dict[str, Any]]:
+    """Rows; of a number its very bits."""
+    values = {
+        name: column.values() if isinstance(column, Category) else [own.tobytes() for own in column]
+        for name, column in columns.items()
+    }
+    return [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+
+
 def _source(folder: Path, skip: tuple[str, ...]) -> dict[str, str]:
     """As the original, which reads a folder once; a test may change that of the use case meanwhile."""
     return SOURCE(folder, skip) if folder == versions.PACKAGE else SOURCE.__wrapped__(folder, skip)
@@ -184,6 +230,19 @@ def champion(parcels: Parcels, trained: Path) -> Parcels:
 def set_aside() -> Callable[[Dataset], list[tuple[str, Any]]]:
     """Reason and record of all that a dataset's writer set aside."""
     return quarantined
+
+
+@pytest.fixture(scope="session")
+def in_memory() -> Callable[..., list[tuple[dict[str, Any], dict[str, Any]]]]:
+    """For some rows of a scoring run: what a record gets alone, and what it got in the batch, to the last bit."""
+
+    def compare(name: str, room: Store, results: Mapping[str, StageResult], rows: range) -> Any:
+        key = results["postprocess"].artifacts[0].key
+        batch = plain(open_dataset(room, key).columns())
+        alone = [plain(answer)[0] for answer in one_by_one(name, room, results, rows)]
+        return [(own, batch[row]) for own, row in zip(alone, rows, strict=True)]
+
+    return compare
 
 
 @pytest.fixture

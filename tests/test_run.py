@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-import numpy as np
 import pytest
 
-from ml_pipeline.columns import Category, Columns, count, take
 from ml_pipeline.contract import StageResult, run_key
-from ml_pipeline.data.joins import Join, Reference
-from ml_pipeline.data.rejects import set_apart
 from ml_pipeline.discovery import find
-from ml_pipeline.durations import duration
 from ml_pipeline.errors import ChainError, ConfigError, DataError, UsageError
 from ml_pipeline.run import default_run_id, handler_of, run
 from ml_pipeline.stages import STAGES, steps
@@ -191,29 +187,12 @@ def test_every_row_of_the_table_names_a_handler(stage: Any) -> None:
     assert issubclass(handler_of(stage), BaseHandler)
 
 
-def test_one_record_in_memory_gets_the_same_bits_as_in_the_batch(champion: Parcels) -> None:
+def test_one_record_in_memory_gets_the_same_bits_as_in_the_batch(
+    champion: Parcels, in_memory: Callable[..., Any]
+) -> None:
     results = champion.run("online")
-    use_case = find("parcels")
-    prepare, model, postprocess = (
-        use_case.load(f"models.{name}") for name in ("PrepareParcels", "LateModel", "ParcelRisk")
-    )
-    version = champion.registry.champion()
-    parameters = champion.registry.parameters(version)
-    references = {
-        "references": [_reference(champion, results, name) for name in ("traffic", "customers", "late_by_depot")]
-    }
-    raw, scored = (champion.dataset(results, name).columns() for name in ("new.parcels", "scored"))
-    now = np.datetime64(champion.as_of.replace(tzinfo=None), "us")
-    for row in range(count(raw)):
-        record, _ = set_apart(prepare.transform(take(raw, slice(row, row + 1))))
-        moment = np.minimum(np.asarray(record["pickup"]) - duration("1h"), now)
-        joined = Join.transform({**record, "moment": moment}, references)
-        said = {
-            "prediction": model.transform(joined, parameters),
-            "model_version": Category.of([version]),
-            "rank": np.asarray(scored["rank"])[row : row + 1],
-        }
-        _same_bits(postprocess.transform({**joined, **said}), take(scored, slice(row, row + 1)))
+    for alone, in_batch in in_memory("parcels", champion.room, results, range(results["postprocess"].rows_out)):
+        assert alone == in_batch
 
 
 def test_a_run_that_fails_at_its_data_changes_no_champion(champion: Parcels) -> None:
@@ -228,22 +207,6 @@ def test_a_store_can_be_moved(champion: Parcels, tmp_path: Path) -> None:
     champion.run("online")
     champion.store = str(shutil.move(champion.store, tmp_path / "elsewhere"))
     assert {result.status for result in champion.run("online").values()} == {"reused"}
-
-
-def _reference(champion: Parcels, results: Any, name: str) -> Reference:
-    join = find("parcels").config.sources[name].join
-    assert join
-    columns = champion.dataset(results, f"prepared.{name}").columns()
-    return Reference.index(name, columns, join.keys, join.as_of, duration(join.tolerance) if join.tolerance else None)
-
-
-def _same_bits(ours: Columns, theirs: Columns) -> None:
-    assert ours.keys() == theirs.keys()
-    for name, column in ours.items():
-        if isinstance(column, Category):
-            assert column.values() == theirs[name].values(), name  # type: ignore[union-attr]
-        else:
-            assert column.tobytes() == theirs[name].tobytes(), name  # type: ignore[union-attr]
 
 
 def _contents(store: Path) -> dict[str, bytes]:

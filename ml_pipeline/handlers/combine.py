@@ -11,7 +11,7 @@ import numpy as np
 
 from ml_pipeline.artifacts.datasets import Dataset
 from ml_pipeline.chain import REJECTED
-from ml_pipeline.columns import Category, Column, Columns, concat, count
+from ml_pipeline.columns import Category, Column, Columns, concat, count, kind
 from ml_pipeline.config import Join as JoinConfig
 from ml_pipeline.data.conform import Rejects
 from ml_pipeline.data.joins import MATCHED, MOMENT, Join, Reference
@@ -126,6 +126,13 @@ def _with_moment(load: Load, run: StageRun) -> Load:
                 f"the preparation of {config.driving} does not keep {', '.join(sorted(missing))}",
                 given=", ".join(batch),
                 do="keep it",
+            )
+        if kind(batch[config.time]) != "time":
+            raise SchemaError(
+                f"the column {config.time!r} says when, but is no moment",
+                given=f"a {kind(batch[config.time])} column",
+                expected="a column of moments",
+                do=f"let the preparation of {config.driving} make it one",
             )
         moment = np.asarray(batch[config.time], "datetime64[us]") - duration(config.horizon)
         batch[MOMENT] = np.minimum(moment, latest) if run.online else moment
