@@ -21,7 +21,17 @@ from ml_pipeline.errors import ChainError
 from ml_pipeline.templates import NO_PARAMETERS, BaseModel, Parameters, Statistics, require
 
 F = TypeVar("F", bound=Callable[..., Any])
-FAULTS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 """What goes wrong inside a function that somebody wrote; it is reported with the name of the link."""
 REJECTED = "rejected"
 """The reserved column in which a preparation says why a row must be set aside (missing: it is fine)."""

@@ -110,12 +110,12 @@ def moment(text: str, timezone: str) -> dt.datetime:
     """
     try:
         parsed = dt.datetime.fromisoformat(text)
-    except ValueError as error:
+        local = parsed if parsed.tzinfo else parsed.replace(tzinfo=ZoneInfo(timezone))
+        return local.astimezone(dt.UTC).replace(microsecond=0)
+    except (ValueError, OverflowError) as error:
         raise UsageError(
             "the as-of is not a moment",
             given=text,
             expected="a date or a moment such as 2013-09-01 or 2013-09-01T06:00:00+02:00",
             do="ask again with such a moment, or leave it out",
         ) from error
-    local = parsed if parsed.tzinfo else parsed.replace(tzinfo=ZoneInfo(timezone))
-    return local.astimezone(dt.UTC).replace(microsecond=0)

@@ -91,7 +91,7 @@ def _comparison(auc: Metric) -> tuple[bool, str]:
 
 
 def _alone() -> tuple[bool, str]:
-    return True, "There is no champion to compare with, so the floors alone decide."
+    return True, "There is no other champion to compare with, so the floors alone decide."
 
 
 def _with_interval(value: float, draws: Floats) -> Metric:

@@ -42,7 +42,7 @@ def test_what_was_found_stands_beside_the_model(champion: Parcels) -> None:
         "passed": True,
         "reasons": [
             f"roc_auc is {result.metrics['roc_auc']['value']:.4f}, within its floor of at least 0.6.",
-            "There is no champion to compare with, so the floors alone decide.",
+            "There is no other champion to compare with, so the floors alone decide.",
         ],
     }  # fmt: skip
     (verdict,) = result.artifacts

@@ -222,6 +222,9 @@ def test_rates_of_the_day_before_know_only_what_had_landed(night: Night) -> None
 # Scheduled times, checked by hand
 
 SCHEDULES = [
+    # The evenings before the clocks of New York change, in Phoenix's time without a change:
+    ("PHX", "2013-03-10T00:00", 19, 15, 2257, "2013-03-10T00:15", "2013-03-10T05:57"),
+    ("PHX", "2013-11-02T23:00", 19, 0, 2131, "2013-11-02T23:00", "2013-11-03T04:31"),
     # UA 194 leaves JFK on 1 January at 6:00 (UTC-5) for Los Angeles, where it is 9:17 (UTC-8) at arrival.
     ("LAX", "2013-01-01T11:00", 6, 0, 917, "2013-01-01T11:00", "2013-01-01T17:17"),
     # In July both have daylight saving time (UTC-4 and UTC-7).

@@ -72,21 +72,20 @@ def landed_by(scheduled_arrival: Times) -> Times:
 
 
 def clock_offset(moments: Times, places: Category) -> Floats:
-    """Minutes by which local clocks are ahead of UTC, by the day (in UTC) and the airport or time zone."""
-    days = moments.astype("datetime64[D]")
-    zones = tuple(time_zones().get(place, place if "/" in place else ELSEWHERE) for place in places.vocabulary)
-    pairs = days.astype(np.int64) * (len(zones) + 1) + places.codes
-    distinct, inverse = np.unique(pairs, return_inverse=True)
-    offsets = [_offset(int(pair) // (len(zones) + 1), int(pair) % (len(zones) + 1), zones) for pair in distinct]
-    return np.array(offsets, np.float64)[inverse]
+    """Minutes by which local clocks are ahead of UTC, by the hour (in UTC) and the time zone of the airport."""
+    zones = Category.of([time_zones().get(place, place if "/" in place else ELSEWHERE) for place in places.vocabulary])
+    zone = np.append(zones.codes, np.int32(-1))[places.codes]
+    pairs = moments.astype("datetime64[h]").astype(np.int64) * (len(zones.vocabulary) + 1) + zone
+    distinct, row, inverse = np.unique(pairs, return_index=True, return_inverse=True)
+    offsets = [_offset(moments[at], int(zone[at]), zones.vocabulary) for at in row]
+    return np.array(offsets, np.float64)[inverse] if len(distinct) else np.zeros(0)
 
 
-def _offset(day: int, code: int, zones: tuple[str, ...]) -> float:
-    if code >= len(zones) or not 0 < day < 40_000:
+def _offset(moment: np.datetime64, code: int, zones: tuple[str, ...]) -> float:
+    if code < 0 or np.isnat(moment):
         return np.nan
-    noon = dt.datetime(1970, 1, 1, 12, tzinfo=dt.UTC) + dt.timedelta(days=day)
-    offset = noon.astimezone(ZoneInfo(zones[code])).utcoffset()
-    return np.nan if offset is None else offset.total_seconds() / 60
+    local = moment.astype("datetime64[s]").item().replace(tzinfo=dt.UTC).astimezone(ZoneInfo(zones[code]))
+    return float(local.utcoffset().total_seconds() / 60)
 
 
 flights = CsvFile(
