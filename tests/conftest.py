@@ -37,7 +37,7 @@ from ml_pipeline.durations import duration
 from ml_pipeline.run import default_run_id, run
 
 # How long an example takes says nothing about whether it is right.
-settings.register_profile("patient", deadline=None, max_examples=40)
+settings.register_profile("patient", deadline=None, max_examples=25)
 settings.load_profile("patient")
 
 PACKAGE = Path(__file__).with_name("parcels")

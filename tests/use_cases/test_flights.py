@@ -23,6 +23,8 @@ from ml_pipeline.models import LogisticRegression
 from ml_pipeline.run import run
 from ml_pipeline.use_cases.flights import models, sources
 
+pytestmark = pytest.mark.records
+
 LEAKS = {"dep_time", "dep_delay", "arr_time", "arr_delay", "air_time"}
 """Truth, known when the flight has landed."""
 AS_OF = moment("2013-03-01", "America/New_York")
