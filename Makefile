@@ -2,7 +2,6 @@
 
 PYTHON ?= python3
 USE_CASE ?= flights
-AS_OF ?= 2013-09-01
 VENV := .venv
 READY := $(VENV)/.ready
 BIN := $(CURDIR)/$(VENV)/bin
@@ -20,7 +19,7 @@ ENGINE := $(shell docker version >/dev/null 2>&1 && echo yes)
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: $(READY) $(if $(ENGINE),images) ## Train and score flights as of one day in 2013, end to end
+demo: $(READY) $(if $(ENGINE),images) ## Train and score as of one day, end to end (USE_CASE=flights, AS_OF=2013-09-01)
 	@$(BIN)/python -m ml_pipeline_airflow.demo $(USE_CASE) $(AS_OF)
 
 test: $(READY) $(if $(ENGINE),images) ## The whole suite; what needs a container engine only where there is one
@@ -48,8 +47,9 @@ store: $(READY) ## Start the embedded object store and print its settings
 stop: $(READY) ## Stop the embedded object store
 	@$(BIN)/ml-pipeline store stop
 
-bench-quality: $(READY) ## Flights on September to December 2013, beside LightGBM
+bench-quality: $(READY) ## Flights beside LightGBM; synthetic trials beside the best possible, real ones as they are
 	$(BIN)/python tests/benchmarks/quality.py
+	$(BIN)/python tests/benchmarks/trials.py $(CTGOV)
 
 bench-nightly: $(READY) ## Where the time of a nightly run goes
 	$(BIN)/python tests/benchmarks/nightly.py

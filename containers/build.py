@@ -1,5 +1,7 @@
 """The images of all stages: `python containers/build.py` builds what has changed and prints what there is.
 
+First those that all use cases share, then those that a use case has for itself.
+
 An image counts by what it holds, not by when or where it was built: its *contents* are the operating system's packages,
 Python's packages, the source and the Dockerfiles. They are listed from inside the built image and written into it, as
 `/etc/ml-pipeline/contents.json`; that file's SHA-256 is `/etc/ml-pipeline/contents`, the label and the tag.
@@ -19,17 +21,22 @@ import sys
 import tarfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
 
 from containers import engine  # noqa: E402
+from containers.use_case_images import OwnImage, own_images  # noqa: E402
+from ml_pipeline import discovery  # noqa: E402
+from ml_pipeline.errors import PipelineError  # noqa: E402
 
 REPOSITORY = "ml-pipeline"
 STAGES = ("data", "train", "serve")
 LABEL = "ml-pipeline.contents"
 INDEX_SETTINGS = ("index-url", "extra-index-url", "find-links", "trusted-host")
+CHATTER = ("--->", "Removing intermediate container")
+"""What the builder says beside what its steps say."""
 PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 LIST_CONTENTS = """
@@ -51,19 +58,67 @@ class BuildError(Exception):
     """What went wrong and what to do."""
 
 
+class Recipe(NamedTuple):
+    """An image's short name, the folders of the Dockerfiles it comes from, and what the engine is given to build it."""
+
+    name: str
+    dockerfiles: tuple[str, ...]
+    context: dict[str, Any]
+    arguments: dict[str, str]
+
+    @classmethod
+    def shared(cls, name: str) -> Recipe:
+        """Of an image that all use cases share."""
+        return cls(name, (name,), {"path": str(ROOT), "dockerfile": f"containers/{name}/Dockerfile"}, {})
+
+    @classmethod
+    def own(cls, image: OwnImage) -> Recipe:
+        """Of an image that one use case has for itself."""
+        context = {"fileobj": archive(image.files), "custom_context": True}
+        return cls(image.name, (image.kind, "use_case"), context, {"KIND": image.kind})
+
+
+class Built(NamedTuple):
+    """An image, and how much of it belongs to the one below."""
+
+    image: Any
+    shares: int
+
+
 def main() -> int:
-    """Exit code 0 when all images are there, 1 with a sentence when not."""
+    """Exit code 0 when all images are there, 1 with a sentence for each thing that is wrong."""
     from docker.errors import DockerException
 
     try:
         client = connect()
-        base = build(client, "base", base_image(client))
-        images = [base, *(build(client, name, base.id) for name in STAGES)]
-        print_table(dict(zip(("base", *STAGES), images, strict=True)))
-    except (BuildError, DockerException) as error:
-        print(f"images: {error}", file=sys.stderr)
-        return 1
-    return 0
+        built = build_shared(client)
+        wrong = build_own(client, built)
+        print_table(built)
+    except (BuildError, DockerException, PipelineError) as error:
+        wrong = [str(error)]
+    for sentence in wrong:
+        print(f"images: {sentence}", file=sys.stderr)
+    return 1 if wrong else 0
+
+
+def build_shared(client: Any) -> dict[str, Built]:
+    """The images that all use cases share, by short name."""
+    base = build(client, Recipe.shared("base"), base_image(client))
+    above = {name: build(client, Recipe.shared(name), base.id) for name in STAGES}
+    return {"base": Built(base, 0)} | {name: Built(image, base.attrs["Size"]) for name, image in above.items()}
+
+
+def build_own(client: Any, built: dict[str, Built]) -> list[str]:
+    """Add the images that use cases have for themselves; what is wrong with one does not stop the others."""
+    wrong = []
+    for name in discovery.names():
+        try:
+            for own in own_images(name):
+                below = built[own.kind].image
+                built[own.name] = Built(build(client, Recipe.own(own), below.id), below.attrs["Size"])
+        except (BuildError, PipelineError) as error:
+            wrong.append(f"the use case {name} lacks images: {error}")
+    return wrong
 
 
 def connect() -> Any:
@@ -90,31 +145,26 @@ def base_image(client: Any) -> str:
     raise BuildError(f"neither {engine.OFFICIAL} nor {engine.LOCAL} is there to build on; run `make engine`")
 
 
-def build(client: Any, name: str, parent: str) -> Any:
+def build(client: Any, recipe: Recipe, parent: str) -> Any:
     """One image, built on `parent`, with its contents written into it, under both of its names."""
     started = time.monotonic()
-    progress = Progress(name)
-    built = run_build(
-        client,
-        progress,
-        path=str(ROOT),
-        dockerfile=f"containers/{name}/Dockerfile",
-        buildargs={"BASE_IMAGE": parent, **index_arguments(), **proxy_arguments()},
-    )
-    image = sign(client, progress, built, contents(client, built, name))
+    progress = Progress(recipe.name)
+    arguments = {"BASE_IMAGE": parent, **index_arguments(), **proxy_arguments(), **recipe.arguments}
+    built = run_build(client, progress, buildargs=arguments, **recipe.context)
+    image = sign(client, progress, built, contents(client, built, *recipe.dockerfiles))
     digest = image.labels[LABEL]
     for tag in (digest[:12], "latest"):
-        image.tag(f"{REPOSITORY}/{name}", tag)
+        image.tag(f"{REPOSITORY}/{recipe.name}", tag)
     progress.end(f"{digest[:12]} in {time.monotonic() - started:.1f} s")
     return image
 
 
-def contents(client: Any, image: str, name: str) -> bytes:
+def contents(client: Any, image: str, *dockerfiles: str) -> bytes:
     """What an image holds, as JSON that is equal wherever the same is held."""
     listed = client.containers.run(
         image, ["-I", "-c", LIST_CONTENTS], entrypoint=["/opt/venv/bin/python"], remove=True, network_mode="none"
     )
-    recipes = {recipe: digest_of(ROOT / "containers" / recipe / "Dockerfile") for recipe in sorted({"base", name})}
+    recipes = {name: digest_of(ROOT / "containers" / name / "Dockerfile") for name in sorted({"base", *dockerfiles})}
     return json.dumps({**json.loads(listed), "recipes": recipes}, indent=1, sort_keys=True).encode()
 
 
@@ -185,11 +235,14 @@ class Progress:
         self.name, self.last, self.live = name, list[str](), sys.stdout.isatty()
 
     def show(self, said: str) -> None:
-        """Take what the builder says; show its steps."""
+        """Take what the builder says; show its steps, keep what the last of them said."""
         for line in filter(None, map(str.strip, said.splitlines())):
-            self.last = [*self.last[-19:], line]
-            step = re.match(r"Step (\d+/\d+) : ((?:RUN|COPY) .*)", line)
+            step = re.match(r"Step (\d+/\d+) : (.*)", line)
             if step:
+                self.last = []
+            elif not line.startswith(CHATTER):
+                self.last = [*self.last[-19:], line]
+            if step and step[2].startswith(("RUN", "COPY")):
                 self._write(f"{step[1]:>5} {' '.join(step[2].split())}", end="" if self.live else "\n")
 
     def end(self, line: str) -> None:
@@ -202,14 +255,14 @@ class Progress:
         print(start + f"{self.name:<6} {line}"[:width], end=end, flush=True)
 
 
-def print_table(images: dict[str, Any]) -> None:
-    """Names and sizes; what an image adds to the base it shares."""
-    base = images["base"].attrs["Size"]
-    print(f"\n{'image':<28}{'size':>10}{'own':>10}")
-    for name, image in images.items():
+def print_table(built: dict[str, Built]) -> None:
+    """Names and sizes; what an image adds to the one it is built on."""
+    tags = {name: f"{REPOSITORY}/{name}:{found.image.labels[LABEL][:12]}" for name, found in built.items()}
+    width = max(map(len, tags.values()))
+    print(f"\n{'image':<{width}}{'size':>10}{'own':>10}")
+    for name, (image, shares) in built.items():
         size = image.attrs["Size"]
-        own = size if name == "base" else size - base
-        print(f"{f'{REPOSITORY}/{name}:{image.labels[LABEL][:12]}':<28}  {size / 1e6:>5.0f} MB{own / 1e6:>7.0f} MB")
+        print(f"{tags[name]:<{width}}{size / 1e6:>7.0f} MB{(size - shares) / 1e6:>7.0f} MB")
 
 
 if __name__ == "__main__":

@@ -57,6 +57,12 @@ def check(reason: str) -> Callable[[F], F]:
     return mark
 
 
+def only(function: F) -> F:
+    """Make a function of columns to a mask a choice: the other rows are not in question, and leave without a fault."""
+    function.__dict__["only"] = True
+    return function
+
+
 def frame(reads: Sequence[str], writes: Sequence[str]) -> Callable[[F], F]:
     """Let a function work on a `pandas.DataFrame` of the columns `reads` and give one of the columns `writes`.
 
@@ -82,6 +88,7 @@ class Link:
     reason: str = ""
     frame: bool = False
     keeps: bool = False
+    chooses: bool = False
 
     @classmethod
     def of(cls, function: Callable[..., Any]) -> Link:
@@ -102,8 +109,8 @@ class Link:
             )
         needed = tuple(p.name for p in given if p.default is p.empty)
         optional = tuple(p.name for p in given if p.default is not p.empty)
-        gives = () if "reason" in marks else marks.get("writes", (name,))
-        return cls(function, name, needed, gives, optional, marks.get("reason", ""))
+        gives = () if marks.keys() & {"reason", "only"} else marks.get("writes", (name,))
+        return cls(function, name, needed, gives, optional, marks.get("reason", ""), chooses="only" in marks)
 
     def check(self, available: Mapping[str, Kind | None]) -> dict[str, Kind | None]:
         """The columns after this link; an error that names it where it lacks one."""
@@ -124,6 +131,8 @@ class Link:
             result = self._result(columns)
             if self.reason:
                 return {**columns, REJECTED: _reject(columns, np.asarray(result, bool), self.reason)}
+            if self.chooses:
+                return take(columns, _chosen(columns, np.asarray(result, bool)))
             return {**columns, **self._named(result, count(columns))}
         except FAULTS as error:
             raise ChainError(
@@ -286,6 +295,14 @@ class Chain(BaseModel):
         return tuple(sums)
 
     @classmethod
+    def merge(cls, a: Statistics, b: Statistics) -> Statistics:
+        """Each link merges its own."""
+        return tuple(
+            (own if other is None else other) if own is None or other is None else link.merge(own, other)
+            for link, own, other in zip(cls.links(), a, b, strict=True)
+        )
+
+    @classmethod
     def update(cls, parameters: Parameters, statistics: Statistics) -> Parameters:
         """Update the links that have statistics."""
         learnt = [
@@ -329,10 +346,21 @@ def _describe(column: Column) -> str:
     return "category" if isinstance(column, Category) else str(column.dtype)
 
 
+def _chosen(columns: Columns, wanted: Any) -> Any:
+    """The rows that are wanted, and those that were rejected before, which are still to be set aside."""
+    _check_mask(columns, wanted)
+    before = columns.get(REJECTED)
+    return wanted | (before.codes >= 0) if isinstance(before, Category) else wanted
+
+
+def _check_mask(columns: Columns, mask: Any) -> None:
+    if mask.shape != (count(columns),):
+        raise ValueError(f"a mask of shape {mask.shape} for {count(columns)} rows")
+
+
 def _reject(columns: Columns, good: Any, reason: str) -> Category:
     """Add a reason for the rows that are not good and have none yet."""
-    if good.shape != (count(columns),):
-        raise ValueError(f"a mask of shape {good.shape} for {count(columns)} rows")
+    _check_mask(columns, good)
     before = columns.get(REJECTED)
     if not isinstance(before, Category):
         before = Category(np.full(count(columns), -1, np.int32), ())

@@ -10,11 +10,11 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 import click
 
-from ml_pipeline.errors import NothingToDo, PipelineError, Terminated, UsageError
+from ml_pipeline.errors import ConfigError, NothingToDo, PipelineError, Terminated, UsageError
 
 PATIENCE = 2
 """Seconds that a process which is told to stop waits for its workers."""
@@ -88,6 +88,7 @@ store_option = click.option("--store", metavar="URI", help="Object store; defaul
 )
 @click.option("--run-id", metavar="R", help="Name of the run. Default: mode and as-of.")
 @click.option("--force", is_flag=True, help="Do again what is stored already.")
+@click.option("--set", "changes", metavar="KEY=VALUE", multiple=True, help="Another value for a key of pipeline.yaml.")
 @store_option
 @json_option
 def run_command(use_case: str, mode: Any, **asked: Any) -> None:
@@ -97,7 +98,8 @@ def run_command(use_case: str, mode: Any, **asked: Any) -> None:
     from ml_pipeline.run import default_run_id
 
     now = dt.datetime.now(dt.UTC).isoformat()
-    as_of = moment(asked["as_of"] or now, find(use_case).config.timezone)
+    parameters = dict(map(_change, asked["changes"]))
+    as_of = moment(asked["as_of"] or now, find(use_case, parameters).config.timezone)
     request = StageRequest(
         use_case=use_case,
         mode=mode,
@@ -105,6 +107,7 @@ def run_command(use_case: str, mode: Any, **asked: Any) -> None:
         run_id=asked["run_id"] or default_run_id(mode, as_of),
         as_of=as_of,
         store=_store_uri(asked["store"]),
+        parameters=parameters,
         force=asked["force"],
     )
     results = _run(request)
@@ -115,6 +118,16 @@ def run_command(use_case: str, mode: Any, **asked: Any) -> None:
 
         results_table(results)
     _exit(results)
+
+
+def _change(text: str) -> tuple[str, Any]:
+    """`split.test=122d`, the value as in YAML."""
+    from ml_pipeline.config_file import value
+
+    key, equals, written = text.partition("=")
+    if not equals:
+        raise UsageError("--set says nothing", given=text, expected="KEY=VALUE, such as split.test=122d")
+    return key, value(written)
 
 
 @main.command("stage", hidden=True)
@@ -190,10 +203,54 @@ def graph_command(use_case: str, level: Any, form: str) -> None:
 @click.option("--as-of", metavar="T", help="As of which moment; default the last runs.")
 @store_option
 def summary_command(use_case: str, as_of: str | None, store: str | None) -> None:
-    """Show what the last training and scoring left: the model, how good it is, and who is most at risk."""
+    """Show what the last training and scoring left: the model, how good it is, and what it ranks first."""
     from ml_pipeline.terminal import summary
 
     summary(use_case, _store_uri(store), as_of)
+
+
+@main.command("validate")
+@use_case_argument
+@store_option
+@json_option
+@click.pass_context
+def validate_command(ctx: click.Context, use_case: str, store: str | None, as_json: bool) -> None:
+    """Check a use case before it runs: configuration, code, sources, columns, images, store."""
+    from ml_pipeline.terminal import checks_table
+    from ml_pipeline.validation import validate
+
+    checks = validate(use_case, _store_uri(store))
+    if as_json:
+        click.echo(_json(checks))
+    else:
+        checks_table(checks)
+    if any(check.ok is False for check in checks):
+        ctx.exit(ConfigError.exit_code)
+
+
+@main.command("new")
+@click.argument("name")
+@click.option("--from", "path", type=click.Path(path_type=Path), help="A CSV file to learn from. Default: one made up.")
+@click.option("--label", metavar="COLUMN", help="What is predicted: 0 and 1, true and false, or two words.")
+@click.option("--time", metavar="COLUMN", help="When it happens.")
+@click.option("--key", metavar="COLUMN", help="What tells the records apart.")
+@click.option("--folder", type=click.Path(path_type=Path), help="Where to. Default: where use cases are looked for.")
+def new_command(name: str, path: Path | None, folder: Path | None, **columns: str | None) -> None:
+    """Make a use case: a folder that runs as it stands, from a CSV file or from records made up."""
+    from ml_pipeline.discovery import folders
+    from ml_pipeline.scaffold import new
+    from ml_pipeline.scaffold.draft import Asked
+
+    asked = None
+    if path or any(columns.values()):
+        missing = [f"--{option}" for option in ("from", *columns) if not {"from": path, **columns}[option]]
+        if missing:
+            raise UsageError("a file and its columns go together", given=f"no {missing[0]}", do=f"add {missing[0]}")
+        asked = Asked(cast(Path, path), **cast(dict[str, str], columns))
+    made, as_of = new(name, asked, folder or folders()[0])
+    click.echo(f"{made} is there. Try it:")
+    for command in ("validate {}", "run {} offline --as-of {}", "run {} online --as-of {}", "summary {}"):
+        click.echo(f"  ml-pipeline {command.format(name, as_of)}")
 
 
 @main.group("store")

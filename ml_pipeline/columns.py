@@ -5,14 +5,16 @@ A batch is a mapping of name to column, all of one length. A column is
 - a float64 array, NaN where a number is missing;
 - a datetime64[us] array in UTC, NaT where a moment is missing;
 - a `Category`: int32 codes into a vocabulary of strings, -1 where a value is missing;
-- a two-dimensional float64 array of shape (rows, width): a *block*, several numbers that belong together.
+- a two-dimensional float64 array of shape (rows, width): a *block*, several numbers that belong together;
+- a `Bag`: several distinct places a row, a sparse matrix of 0 and 1. Encoders make bags, within a chain; they are
+  never stored, and no preparation gives one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +25,7 @@ Mask: TypeAlias = npt.NDArray[np.bool_]
 Times: TypeAlias = npt.NDArray[np.datetime64]
 Rows: TypeAlias = slice | Mask | npt.NDArray[np.integer[Any]]
 """Rows of a batch: a slice, a mask or positions."""
-Kind: TypeAlias = Literal["number", "time", "category", "block"]
+Kind: TypeAlias = Literal["number", "time", "category", "block", "bag"]
 
 MISSING = -1
 """The code of a missing value."""
@@ -63,6 +65,12 @@ class Category:
         table = np.append(np.asarray(values), np.asarray([missing]))
         return table[self.codes]
 
+    def distinct(self) -> tuple[list[str], npt.NDArray[np.intp]]:
+        """The distinct strings of these rows, and for every row the place of its own; a missing one is ''."""
+        used, place = np.unique(self.codes, return_inverse=True)
+        words = (*self.vocabulary, "")
+        return [words[code] for code in used.tolist()], place
+
     def recode(self, vocabulary: Sequence[str], other: int = MISSING) -> Category:
         """The same values as codes into another vocabulary; words it lacks become `other`."""
         index = {word: code for code, word in enumerate(vocabulary)}
@@ -71,21 +79,70 @@ class Category:
         return Category(codes, tuple(vocabulary))
 
 
+@dataclass(frozen=True, slots=True)
+class Bag:
+    """Row i holds the places `places[offsets[i]:offsets[i + 1]]`, ascending and distinct, each below `width`.
+
+    `offsets` (int64) has shape (rows + 1,) and begins with 0, `places` is int32. `words` are the names of all `width`
+    places, or () where they have none.
+    """
+
+    offsets: npt.NDArray[np.int64]
+    places: npt.NDArray[np.int32]
+    width: int
+    words: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, sizes: npt.ArrayLike, places: npt.ArrayLike, width: int, words: tuple[str, ...] = ()) -> Bag:
+        """A bag from the number of places of each row, and the places row by row.
+
+        >>> Bag.of([2, 0, 1], [0, 3, 1], 4)[1:].places
+        array([1], dtype=int32)
+        """
+        offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+        return cls(offsets, np.asarray(places, np.int32), width, words)
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def __getitem__(self, rows: Rows) -> Bag:
+        chosen = np.arange(len(self))[rows]
+        sizes, starts = self.sizes()[chosen], self.offsets[:-1][chosen]
+        if isinstance(rows, slice) and rows.step in (None, 1):
+            first = starts[0] if len(starts) else 0
+            return Bag.of(sizes, self.places[first : first + sizes.sum()], self.width, self.words)
+        moved = np.repeat(starts - np.cumsum(sizes) + sizes, sizes)
+        return Bag.of(sizes, self.places[moved + np.arange(len(moved))], self.width, self.words)
+
+    def sizes(self) -> npt.NDArray[np.int64]:
+        """How many places each row holds, shape (rows,)."""
+        return np.diff(self.offsets)
+
+    def row_of(self) -> npt.NDArray[np.intp]:
+        """The row of every entry of `places`."""
+        return np.repeat(np.arange(len(self)), self.sizes())
+
+
 Column: TypeAlias = Array | Category
 Columns: TypeAlias = Mapping[str, Column]
+Encoded: TypeAlias = Mapping[str, Column | Bag]
+"""Columns on their way through a chain, bags among them."""
+Shape = TypeVar("Shape", Column, Column | Bag)
 
 
-def kind(column: Column) -> Kind:
-    """Which of the four shapes a column has."""
+def kind(column: Column | Bag) -> Kind:
+    """Which of the five shapes a column has."""
     if isinstance(column, Category):
         return "category"
+    if isinstance(column, Bag):
+        return "bag"
     if column.ndim == 2:
         return "block"
     return "time" if column.dtype.kind == "M" else "number"
 
 
 def as_column(values: object) -> Column:
-    """Values as one of the four shapes: any numbers as float64, any moments in microseconds.
+    """Values as one of the four shapes that are stored: any numbers as float64, any moments in microseconds.
 
     Raises:
         TypeError: they are none of them.
@@ -104,12 +161,12 @@ def as_column(values: object) -> Column:
     raise TypeError(f"an array of {values.dtype} with shape {values.shape} is no column (for text use Category.of)")
 
 
-def count(columns: Columns) -> int:
+def count(columns: Encoded) -> int:
     """Rows in a batch."""
     return len(next(iter(columns.values()))) if columns else 0
 
 
-def take(columns: Columns, rows: Rows) -> dict[str, Column]:
+def take(columns: Mapping[str, Shape], rows: Rows) -> dict[str, Shape]:
     """The rows that a mask, a slice or an index array names."""
     return {name: column[rows] for name, column in columns.items()}
 

@@ -33,17 +33,28 @@ class Join(_Strict, frozen=True):
 class SourceConfig(_Strict, frozen=True, rename={"derived": "from"}):
     """Where records come from (`reader`, or another source's history: `from`) and what prepares them.
 
-    `known` names the column that says when a record became known; without one, a source is read whole. `truth`
-    names columns that are known only together with the label.
+    `address` is where the reader finds them: a path (from the use case's folder on), `store:PATH` (in the use case's
+    part of the object store), or the address of an object store, a database or a service. `known` names the column that
+    says when a record became known; without one, a source is read whole. `drives` may name the one mode in which it
+    does. `truth` names columns that are known only together with the label. `revised` records come again when more is
+    known of them: the last one of a key counts (and of the keys it had before, which `former_keys` lists), and one
+    without a label waits for it.
     """
 
     prepare: str
     reader: str = ""
+    address: str = ""
     derived: str = ""
     known: Name | None = None
-    drives: bool = False
+    drives: bool | Mode = False
+    revised: bool = False
+    former_keys: Name | None = None
     truth: list[Name] = []
     join: Join | None = None
+
+    def drives_in(self, mode: Mode) -> bool:
+        """Whether its rows are those that are predicted in a mode."""
+        return self.drives in (True, mode)
 
 
 class Split(_Strict, frozen=True):
@@ -121,6 +132,7 @@ class UseCaseConfig(_Strict, frozen=True):
     postprocess: str
     horizon: str = "0s"
     ahead: str = "1d"
+    explain: Annotated[int, msgspec.Meta(ge=0, le=50)] = 0
     timezone: str = "UTC"
     seed: int = 0
     split: Split = Split()
@@ -130,7 +142,6 @@ class UseCaseConfig(_Strict, frozen=True):
     quarantine: Quarantine = Quarantine()
     resources: Resources = Resources()
 
-    @property
-    def driving(self) -> str:
-        """The name of the source whose rows are predicted."""
-        return next(name for name, source in self.sources.items() if source.drives)
+    def driving(self, mode: Mode) -> str:
+        """The name of the source whose rows are predicted in a mode."""
+        return next(name for name, source in self.sources.items() if source.drives_in(mode))

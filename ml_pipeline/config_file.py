@@ -55,6 +55,18 @@ def parse(text: str, name: str, overrides: Mapping[str, Any] | None = None) -> U
     return config
 
 
+def value(text: str) -> Any:
+    """A value as pipeline.yaml would have it.
+
+    >>> value("0.7"), value("122d"), value("[origin]")
+    (0.7, '122d', ['origin'])
+    """
+    try:
+        return yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader
+    except yaml.YAMLError as error:
+        raise ConfigError("this is no value", given=text, expected="a value as in YAML") from error
+
+
 class _Source(NamedTuple):
     """Where values come from, to name the place of one."""
 

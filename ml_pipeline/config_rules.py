@@ -6,6 +6,7 @@ import re
 from zoneinfo import ZoneInfo, available_timezones
 
 from ml_pipeline.config import Join, SourceConfig, UseCaseConfig
+from ml_pipeline.contract import MODES
 from ml_pipeline.durations import microseconds
 from ml_pipeline.errors import ConfigError
 
@@ -43,10 +44,12 @@ def check_rules(config: UseCaseConfig) -> None:
 
 
 def _check_driving(config: UseCaseConfig) -> None:
-    drivers = [name for name, source in config.sources.items() if source.drives]
-    if len(drivers) != 1:
-        given = ", ".join(drivers) or "none"
-        raise BrokenRule("exactly one source drives", ("sources",), given, "drives: true on one source")
+    for mode in MODES:
+        drivers = [name for name, source in config.sources.items() if source.drives_in(mode)]
+        if len(drivers) != 1:
+            given = f"{mode}: {', '.join(drivers) or 'none'}"
+            expected = "drives: true on one source, or drives: offline on one and drives: online on another"
+            raise BrokenRule("exactly one source drives", ("sources",), given, expected)
 
 
 def _check_source(config: UseCaseConfig, name: str, source: SourceConfig) -> None:
@@ -57,9 +60,13 @@ def _check_source(config: UseCaseConfig, name: str, source: SourceConfig) -> Non
     if source.derived and (source.derived not in config.sources or config.sources[source.derived].derived):
         known = ", ".join(other for other, its in config.sources.items() if its.reader)
         raise BrokenRule(f"{name} is made from a source that is not there", path, source.derived, f"one of {known}")
-    if source.drives and (not source.known or source.join):
-        given = "a join" if source.join else "no known"
-        raise BrokenRule(f"{name} drives, so it has known and no join", path, given, "known: COLUMN")
+    if source.drives and source.join:
+        raise BrokenRule(f"{name} drives, so others are joined to it", path, "a join", "no join")
+    if source.drives_in("offline") and not source.known:
+        raise BrokenRule(f"{name} drives, so it says when a record became known", path, "no known", "known: COLUMN")
+    if (source.revised or source.former_keys) and not (source.drives_in("offline") and source.revised):
+        given, expected = f"drives: {source.drives}", "revised: true on the source that drives offline"
+        raise BrokenRule(f"{name} has revisions, but does not drive offline", path, given, expected)
     if not source.drives:
         _check_join(name, source.join, path)
 

@@ -17,6 +17,7 @@ import msgspec
 from ml_pipeline.errors import UsageError
 
 Mode = Literal["offline", "online"]
+MODES: tuple[Mode, Mode] = ("offline", "online")
 Status = Literal["done", "reused", "skipped"]
 RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+:@=-]*")
 
@@ -70,7 +71,10 @@ class StageRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
 
 
 class StageResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What one stage did. `status` is `reused` where the same work was stored already."""
+    """What one stage did. `status` is `reused` where the same work was stored already.
+
+    `synthetic` names the sources, behind any output or the model, whose records were made up by a program.
+    """
 
     use_case: str
     mode: Mode
@@ -91,6 +95,7 @@ class StageResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     metrics: dict[str, Any] = {}
     verdict: dict[str, Any] | None = None
     model_version: str = ""
+    synthetic: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
 

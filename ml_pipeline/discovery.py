@@ -1,21 +1,31 @@
-"""Use cases, found by name: a folder in `ml_pipeline/use_cases`, or an entry point of an installed package."""
+"""Use cases, found by name: a folder where use cases lie, or an entry point of an installed package.
+
+Use cases lie in `ml_pipeline/use_cases` and in the folders that `ML_PIPELINE_USE_CASES` names. What lies there is
+imported as if it lay in `ml_pipeline.use_cases`, so its code has the same name on every machine and in every container.
+"""
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
 import importlib.util
+import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ml_pipeline import use_cases
 from ml_pipeline.config import UseCaseConfig
 from ml_pipeline.config_file import parse
 from ml_pipeline.errors import ConfigError, UsageError
 
 BUILT_IN = Path(__file__).parent / "use_cases"
 ENTRY_POINTS = "ml_pipeline.use_cases"
+FOLDERS = "ML_PIPELINE_USE_CASES"
+"""Variable that names folders which hold use cases, separated as in PATH."""
+OWN = "store:"
+"""An address that begins so lies in the use case's part of the object store."""
 
 
 class UseCase(NamedTuple):
@@ -24,6 +34,22 @@ class UseCase(NamedTuple):
     config: UseCaseConfig
     folder: Path
     package: str
+
+    @property
+    def built_in(self) -> bool:
+        """Whether it comes with ml_pipeline, and so lies in every image."""
+        return self.folder.parent == BUILT_IN
+
+    def address(self, source: str, store: str) -> str:
+        """Where a source's records are: absolute, whatever pipeline.yaml says it from; empty where the reader knows."""
+        given = self.config.sources[source].address
+        database = "sqlite:" if given.startswith("sqlite:") else ""
+        place = given.removeprefix(database)
+        if place.startswith(OWN):
+            place = f"{store.rstrip('/')}/{self.config.name}/{place.removeprefix(OWN)}"
+        elif place and ":" not in place:
+            place = str(self.folder / Path(place).expanduser())
+        return database + place
 
     def load(self, reference: str) -> Any:
         """The object `module.name` of the use case's package.
@@ -61,7 +87,7 @@ def find(name: str, overrides: Mapping[str, Any] | None = None) -> UseCase:
             f"there is no use case {name!r}",
             given=name,
             expected="one of " + ", ".join(names()),
-            do=f"add the folder {name}/ with a pipeline.yaml, or install the package that brings it",
+            do=f"make it (`ml-pipeline new {name}`), name the folder it lies in with {FOLDERS}, or install its package",
         )
     folder, text = _read(name, package)
     return UseCase(parse(text, name, overrides or {}), folder, package)
@@ -86,9 +112,28 @@ def _read(name: str, package: str) -> tuple[Path, str]:
         raise ConfigError(f"pipeline.yaml of {name} is not UTF-8", given=str(error), do="save it as UTF-8") from error
 
 
+def folders() -> list[Path]:
+    """Folders in which use cases may lie, those named by the environment first.
+
+    Raises:
+        UsageError: one of them is not there.
+    """
+    named = [Path(name).expanduser().absolute() for name in os.environ.get(FOLDERS, "").split(os.pathsep) if name]
+    if missing := [folder for folder in named if not folder.is_dir()]:
+        raise UsageError(
+            f"{FOLDERS} names a folder that is not there", given=missing[0], do="make the folder, or correct the name"
+        )
+    return [*named, BUILT_IN]
+
+
 @cache
 def _packages() -> dict[str, str]:
-    built_in = {
-        folder.parent.name: f"ml_pipeline.use_cases.{folder.parent.name}" for folder in BUILT_IN.glob("*/pipeline.yaml")
+    found = folders()
+    use_cases.__path__[:] = [str(BUILT_IN), *(str(folder) for folder in found if folder != BUILT_IN)]
+    in_folders = {
+        pipeline.parent.name: f"{use_cases.__name__}.{pipeline.parent.name}"
+        for folder in found
+        for pipeline in folder.glob("*/pipeline.yaml")
+        if pipeline.parent.name.isidentifier()
     }
-    return {entry.name: entry.value for entry in importlib.metadata.entry_points(group=ENTRY_POINTS)} | built_in
+    return {entry.name: entry.value for entry in importlib.metadata.entry_points(group=ENTRY_POINTS)} | in_folders

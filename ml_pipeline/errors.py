@@ -8,6 +8,7 @@ PipelineError
 │   ├── SchemaError       a column is missing or has another type
 │   ├── QuarantineError   more records were set aside than the use case allows
 │   └── FitError          the data cannot determine the parameters
+├── SourceError           a database or service that records come from cannot be reached, or broke off
 ├── StoreError            object storage did not do what was asked
 │   ├── StoreAccessError  credentials are missing, wrong or not enough
 │   ├── StoreFullError    there is no room left
@@ -81,6 +82,11 @@ class QuarantineError(DataError):
 
 class FitError(DataError):
     pass
+
+
+class SourceError(PipelineError):
+    exit_code = 75
+    http_status = 503
 
 
 class StoreError(PipelineError):

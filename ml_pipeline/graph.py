@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 from ml_pipeline.chain import Chain, Links
-from ml_pipeline.contract import Mode
+from ml_pipeline.contract import MODES, Mode
 from ml_pipeline.data.joins import Join
 from ml_pipeline.data.splits import PARTS
 from ml_pipeline.discovery import UseCase
@@ -21,7 +21,6 @@ from ml_pipeline.stages import Step, needs, steps, tasks
 from ml_pipeline.templates import SERVE, TRAIN, BaseModel
 
 Level = Literal["services", "handlers", "models"]
-MODES: tuple[Mode, Mode] = ("offline", "online")
 PREDICTED = ("prediction", "model_version", RANK)
 """Columns that scoring adds to the joined ones."""
 

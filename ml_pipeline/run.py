@@ -99,7 +99,7 @@ def _result(own: StageRun, status: Status, seconds: float) -> StageResult:
         artifacts=tuple(own.artifacts), rows_in=own.rows_in, rows_out=_rows(own.artifacts),
         quarantined=dict(own.quarantined), finished=dt.datetime.now(dt.UTC), seconds=round(seconds, 3),
         peak_memory_bytes=_peak_memory(), metrics=own.metrics, verdict=own.verdict, model_version=own.model_version,
-        notes=tuple(own.notes),
+        synthetic=tuple(sorted(own.synthetic)), notes=tuple(own.notes),
     )  # fmt: skip
 
 
@@ -108,7 +108,8 @@ def _leave(order: Order, step: Step, result: StageResult) -> StageResult:
     store.put(run_key(order.request.run_id, step.name), msgspec.json.format(msgspec.json.encode(result), indent=2))
     aside = f", {sum(result.quarantined.values()):,} set aside" if result.quarantined else ""
     rows = f"{result.rows_in:,} rows in, {result.rows_out:,} out"
-    log.info("%s %s: %s%s, %.2f s", step.name, result.status, rows, aside, result.seconds)
+    made_up = f", synthetic records of {', '.join(result.synthetic)}" if result.synthetic else ""
+    log.info("%s %s: %s%s%s, %.2f s", step.name, result.status, rows, aside, made_up, result.seconds)
     return result
 
 

@@ -152,8 +152,8 @@ def steps(config: UseCaseConfig, mode: Mode) -> tuple[Step, ...]:
     return tuple(
         step
         for stage in STAGES
-        if (flow := stage.flow(mode))
-        for step in (_per_source(config, stage, flow) if stage.per_source else [_whole(config, stage, flow)])
+        if stage.flow(mode)
+        for step in (_per_source(config, stage, mode) if stage.per_source else [_whole(config, stage, mode)])
     )
 
 
@@ -222,30 +222,46 @@ def _no_group(config: UseCaseConfig, mode: Mode, what: str, given: str) -> Confi
     )
 
 
-def _per_source(config: UseCaseConfig, stage: Stage, flow: Flow) -> list[Step]:
-    """In the order of the file, but what is derived from another source comes after it."""
-    return [
-        Step(stage, name, _named(config, name, flow.reads), _named(config, name, flow.writes))
+def _per_source(config: UseCaseConfig, stage: Stage, mode: Mode) -> list[Step]:
+    """Sources that have something to write, in the order of the file, but what is derived from another after it."""
+    flow = stage.flow(mode) or Flow((), ())
+    found = [
+        Step(stage, name, _named(config, name, flow.reads, mode), _named(config, name, flow.writes, mode))
         for name, source in sorted(config.sources.items(), key=lambda item: bool(item[1].derived))
         if stage.name != "ingest" or not source.derived
     ]
+    return [step for step in found if step.writes]
 
 
-def _named(config: UseCaseConfig, source: str, artifacts: tuple[str, ...]) -> tuple[str, ...]:
-    """`new` records exist for the driving source alone, `history` for sources that others are derived from."""
+def _named(config: UseCaseConfig, source: str, artifacts: tuple[str, ...], mode: Mode) -> tuple[str, ...]:
+    origin = config.sources[source].derived
+    if origin and "raw" in artifacts:
+        return (f"history.{origin}",)
+    return tuple(f"{kind}.{source}" for kind in artifacts if kind in _kinds(config, source, mode))
+
+
+def _kinds(config: UseCaseConfig, source: str, mode: Mode) -> set[str]:
+    """What there is of a source: `new` records of the one that drives online, `history` where others are derived."""
     own = config.sources[source]
-    if own.derived and "raw" in artifacts:
-        return (f"history.{own.derived}",)
-    derived = {other.derived for other in config.sources.values()}
-    absent = {"new"} - ({"new"} if own.drives else set()) | ({"history"} if source not in derived else set())
-    return tuple(f"{kind}.{source}" for kind in artifacts if kind not in absent)
+    kinds: set[str] = set()
+    if source in {other.derived for other in config.sources.values()}:
+        kinds |= {"history", "raw"}
+    if not own.drives or own.drives_in(mode):
+        kinds |= {"prepared", *(("new",) if own.drives else ())}
+    if "prepared" in kinds and own.drives != "online":
+        kinds.add("raw")
+    return kinds
 
 
-def _whole(config: UseCaseConfig, stage: Stage, flow: Flow) -> Step:
-    per_source = {
-        name for other in STAGES if other.per_source for name in (other.offline or other.online or flow).writes
-    }
-    reads = [[f"{name}.{source}" for source in config.sources] if name in per_source else [name] for name in flow.reads]
+def _whole(config: UseCaseConfig, stage: Stage, mode: Mode) -> Step:
+    flow = stage.flow(mode) or Flow((), ())
+    per_source = {name for other in STAGES if other.per_source for name in (other.flow(mode) or flow).writes}
+    reads = [
+        [f"{name}.{source}" for source in config.sources if name in _kinds(config, source, mode)]
+        if name in per_source
+        else [name]
+        for name in flow.reads
+    ]
     return Step(stage, "", tuple(name for names in reads for name in names), flow.writes)
 
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -21,6 +22,7 @@ from ml_pipeline.config import UseCaseConfig
 from ml_pipeline.contract import Artifact, StageResult, moment
 from ml_pipeline.discovery import find
 from ml_pipeline.errors import IntegrityError, UsageError
+from ml_pipeline.validation import Check
 
 LISTED = 10
 """Rows of the scored table that the summary shows."""
@@ -74,6 +76,21 @@ def results_table(results: Sequence[StageResult]) -> None:
     for result in results:
         for note in result.notes:
             _console().print(f"{result.stage}: {note}")
+    _warn(results)
+
+
+def checks_table(checks: Sequence[Check]) -> None:
+    """One line per finding, and beneath a fault what to do."""
+    console, table = _console(), Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for check in checks:
+        mark = {True: "[green]ok[/green]", False: "[red]fault[/red]", None: "[yellow]–[/yellow]"}[check.ok]
+        table.add_row(mark, check.what, escape(check.says) + (f"\n[bold]{escape(check.do)}[/bold]" if check.do else ""))
+    console.print(table)
+    faults = sum(check.ok is False for check in checks)
+    console.print(f"{faults} to mend" if faults else "nothing to mend")
 
 
 def runs_table(results: Sequence[StageResult]) -> None:
@@ -106,6 +123,7 @@ def model_rows(use_case: str, store: str) -> list[dict[str, Any]]:
             "champion": model.version == champion,
             "as_of": model.as_of,
             "rows": model.rows,
+            "synthetic": model.synthetic,
             "metrics": registry.metrics(model.version).get("metrics", {}),
             "passed": registry.metrics(model.version).get("verdict", {}).get("passed"),
         }
@@ -115,13 +133,14 @@ def model_rows(use_case: str, store: str) -> list[dict[str, Any]]:
 
 def models_table(rows: Sequence[dict[str, Any]]) -> None:
     """One line per model."""
-    table = _table("version", "", "as of", ">rows", ">ROC-AUC", ">average precision", "verdict")
+    table = _table("version", "", "as of", ">rows", ">ROC-AUC", ">average precision", "verdict", "")
     for row in rows:
         metrics = row["metrics"]
         verdict = {True: "passed", False: "rejected", None: "not evaluated"}[row["passed"]]
+        data = f"synthetic data of {', '.join(row['synthetic'])}" if row["synthetic"] else ""
         table.add_row(
             row["version"], "champion" if row["champion"] else "", row["as_of"], f"{row['rows']:,}",
-            _interval(metrics.get("roc_auc")), _interval(metrics.get("average_precision")), verdict,
+            _interval(metrics.get("roc_auc")), _interval(metrics.get("average_precision")), verdict, data,
         )  # fmt: skip
     _console().print(table)
 
@@ -143,9 +162,16 @@ def summary(use_case: str, store: str, as_of: str | None) -> None:
     for run in last:
         _times(console, run)
     _model(console, Registry(room))
+    _warn([result for run in last for result in run])
     for result in last[1]:
         if result.stage == "postprocess" and result.artifacts:
-            _most_at_risk(console, open_dataset(room, result.artifacts[0].key), config)
+            _ranked_first(console, open_dataset(room, result.artifacts[0].key), config)
+
+
+def _warn(results: Sequence[StageResult]) -> None:
+    """Whatever rests on records that were made up is not to be taken for more."""
+    if synthetic := sorted({source for result in results for source in result.synthetic}):
+        _console().print(f"[bold]synthetic data[/bold]: the records of {', '.join(synthetic)} are made up")
 
 
 def _last_run(results: Sequence[StageResult], mode: str) -> list[StageResult]:
@@ -187,14 +213,14 @@ def _model(console: Console, registry: Registry) -> None:
     console.print(f"description  {registry.store.address(registry.key(version, MODEL))}")
 
 
-def _most_at_risk(console: Console, scored: Dataset, config: UseCaseConfig) -> None:
+def _ranked_first(console: Console, scored: Dataset, config: UseCaseConfig) -> None:
     frame = _plain(scored, config)
     order = sorted(range(scored.manifest.rows), key=lambda row: frame["rank"][row])[:LISTED]
     shown = [name for name in frame if name not in ("prediction", "model_version", "rank", config.key)]
     table = _table(config.key, *shown)
     for row in order:
         table.add_row(*(str(frame[name][row]) for name in (config.key, *shown)))
-    console.print(f"\n[bold]{scored.manifest.rows:,} rows scored[/bold], the {len(order)} most at risk:")
+    console.print(f"\n[bold]{scored.manifest.rows:,} rows scored[/bold], the {len(order)} ranked first:")
     console.print(table)
     console.print(f"predictions  {scored.store.address(scored.key)}")
 

@@ -34,6 +34,7 @@ from ml_pipeline.data.joins import Join, Reference
 from ml_pipeline.data.rejects import set_apart
 from ml_pipeline.discovery import find
 from ml_pipeline.durations import duration
+from ml_pipeline.models.explanation import reasons
 from ml_pipeline.run import default_run_id, run
 
 # How long an example takes says nothing about whether it is right.
@@ -147,21 +148,18 @@ def one_by_one(name: str, room: Store, results: Mapping[str, StageResult], rows:
         return concat([open_dataset(room, artifact.key).columns() for artifact in left])
 
     references = [
-        Reference.index(
-            source, load(f"prepared.{source}"), own.join.keys, own.join.as_of,
-            duration(own.join.tolerance) if own.join.tolerance else None,
-        )
-        for source, own in config.sources.items()
-        if own.join
-    ]  # fmt: skip
+        Reference.of(source, load(f"prepared.{source}"), own.join) for source, own in config.sources.items() if own.join
+    ]
     now = np.datetime64(next(iter(results.values())).as_of.replace(tzinfo=None), "us")
-    prepare, postprocess = use_case.load(config.sources[config.driving].prepare), use_case.load(config.postprocess)
-    raw, ranks = load(f"new.{config.driving}"), load("scored")["rank"]
+    driving, postprocess = config.driving("online"), use_case.load(config.postprocess)
+    prepare = use_case.load(config.sources[driving].prepare)
+    raw, ranks = load(f"new.{driving}"), load("scored")["rank"]
     for row in rows:
         record, _ = set_apart(prepare.transform(take(raw, slice(row, row + 1))))
         moment = np.minimum(np.asarray(record[config.time]) - duration(config.horizon), now)
         joined = Join.transform({**record, "moment": moment}, {"references": references})
-        said = {"prediction": model.transform(joined, parameters), "model_version": Category.of([version])}
+        why = reasons(model, joined, parameters, config.explain) if config.explain else {}
+        said = {"prediction": model.transform(joined, parameters), "model_version": Category.of([version]), **why}
         yield postprocess.transform({**joined, **said, "rank": ranks[row : row + 1]})
 
 

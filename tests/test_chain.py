@@ -20,6 +20,7 @@ from ml_pipeline.chain import (
     check_links,
     frame,
     keep,
+    only,
     run,
     split_rejected,
     writes,
@@ -246,6 +247,39 @@ class TestChecks:
         good, bad = split_rejected(run(chain(fine, total, keep("total")), batch(0)))
         assert len(good["total"]) == 0
         assert not bad
+
+
+class TestChoices:
+    def test_rows_that_are_not_in_question_leave_without_a_fault(self) -> None:
+        @only
+        def grown(a: Floats) -> Mask:
+            return a > 1
+
+        batch = run(chain(grown), {"a": np.array([1.0, 2.0, 3.0]), "b": Category.of(["x", "y", None])})
+        assert batch["a"].tolist() == [2.0, 3.0]
+        assert batch["b"].values() == ["y", None]
+        assert REJECTED not in batch
+
+    def test_what_was_rejected_before_is_still_set_aside(self) -> None:
+        @check("too small")
+        def large(a: Floats) -> Mask:
+            return a > 1
+
+        @only
+        def nothing(a: Floats) -> Mask:
+            return a > 99
+
+        good, bad = split_rejected(run(chain(large, nothing), {"a": np.array([1.0, 2.0])}))
+        assert good["a"].tolist() == []
+        assert bad["a"].tolist() == [1.0]
+
+    def test_a_choice_owes_an_answer_for_every_row(self) -> None:
+        @only
+        def short(a: Floats) -> Mask:
+            return np.array([True])
+
+        with pytest.raises(ChainError, match=r"link 'short' failed.*shape \(1,\) for 2 rows"):
+            run(chain(short), {"a": np.array([1.0, 2.0])})
 
 
 class TestFrames:

@@ -271,10 +271,10 @@ def test_the_summary_shows_times_model_and_who_is_most_at_risk(champion: Parcels
     for words in (
         "offline as of 2024-02-04T23:00:00+00:00, run offline-20240204T230000Z",
         "online as of", f"model {version}", "roc_auc", "95 % interval", "within its floor of at least 0.6",
-        f"models/{version}/parameters.yaml", "66 rows scored, the 10 most at risk", "predictions ",
+        f"models/{version}/parameters.yaml", "66 rows scored, the 10 ranked first", "predictions ",
     ):  # fmt: skip
         assert words in shown
-    listed = shown.partition("most at risk:")[2].splitlines()[2:12]
+    listed = shown.partition("ranked first:")[2].splitlines()[2:12]
     scored = champion.dataset(champion.run("online"), "scored").columns()
     best = scored["parcel_id"].values()[list(scored["rank"]).index(1.0)]  # type: ignore[union-attr, arg-type]
     assert listed[0].split()[0] == best
@@ -285,7 +285,7 @@ def test_the_summary_of_a_moment_shows_that_moment(champion: Parcels, command: C
     champion.run("offline", as_of=champion.next_night)
     shown = command("summary", "parcels", "--store", champion.store, *AS_OF).stdout
     assert "run offline-20240204T230000Z" in shown
-    assert "most at risk" not in shown
+    assert "ranked first" not in shown
     assert "run offline-20240205T230000Z" in command("summary", "parcels", "--store", champion.store).stdout
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml_pipeline.columns import MISSING, Category, concat, count, kind, take
+from ml_pipeline.columns import MISSING, Bag, Category, as_column, concat, count, kind, take
 
 WORDS = st.lists(st.none() | st.text(max_size=3), max_size=12)
 
@@ -71,6 +71,7 @@ def test_the_kind_of_a_column_is_what_it_looks_like() -> None:
     assert kind(np.zeros((2, 3))) == "block"
     assert kind(np.zeros(2, "datetime64[us]")) == "time"
     assert kind(Category.of(["a"])) == "category"
+    assert kind(Bag.of([1], [0], 2)) == "bag"
 
 
 @pytest.mark.parametrize("rows", [slice(0, 2), np.array([True, True, False]), np.array([0, 1])])
@@ -83,3 +84,39 @@ def test_rows_are_taken_by_slice_mask_or_position(rows: object) -> None:
 
 def test_a_batch_without_columns_has_no_rows() -> None:
     assert count({}) == 0
+
+
+@settings(max_examples=40)
+@given(WORDS)
+def test_each_row_finds_its_string_among_the_distinct_ones(words: list[str | None]) -> None:
+    distinct, place = Category.of(words)[::-1].distinct()
+    assert [distinct[each] for each in place] == [word or "" for word in words[::-1]]
+    assert len(distinct) == len(set(words))
+
+
+def held(bag: Bag) -> list[list[int]]:
+    return [part.tolist() for part in np.split(bag.places, bag.offsets[1:-1])] if len(bag) else []
+
+
+BAGS = st.lists(st.sets(st.integers(0, 6)).map(sorted), max_size=8)
+
+
+@settings(max_examples=60)
+@given(BAGS, st.data())
+def test_rows_of_a_bag_are_taken_as_those_of_a_list(rows: list[list[int]], data: st.DataObject) -> None:
+    bag = Bag.of([len(row) for row in rows], [place for row in rows for place in row], 7, tuple("abcdefg"))
+    assert held(bag) == rows
+    positions = data.draw(st.lists(st.integers(-len(rows), len(rows) - 1), max_size=9) if rows else st.just([]))
+    mask = data.draw(st.lists(st.booleans(), min_size=len(rows), max_size=len(rows)))
+    part = data.draw(st.slices(len(rows)))
+    assert held(bag[np.array(positions, np.intp)]) == [rows[each] for each in positions]
+    assert held(bag[np.array(mask, bool)]) == [row for row, kept in zip(rows, mask, strict=True) if kept]
+    taken = bag[part]
+    assert held(taken) == rows[part]
+    assert (taken.offsets.dtype, taken.places.dtype, taken.width, taken.words) == (np.int64, np.int32, 7, bag.words)
+    assert bag.row_of().tolist() == [row for row, places in enumerate(rows) for _ in places]
+
+
+def test_a_bag_is_nothing_that_a_preparation_may_give() -> None:
+    with pytest.raises(TypeError, match="a Bag is no column"):
+        as_column(Bag.of([1], [0], 2))

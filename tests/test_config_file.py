@@ -86,7 +86,7 @@ def refused(text: str, **overrides: Any) -> ConfigError:
 
 def test_everything_that_is_written_is_read() -> None:
     config = parse(TEXT, "tiny")
-    assert (config.name, config.driving, config.horizon) == ("tiny", "trips", "2h")
+    assert (config.name, config.driving("online"), config.horizon) == ("tiny", "trips", "2h")
     assert config.sources["sky"].join
     assert config.sources["sky"].join.keys == {"town": "town"}
     assert config.sources["planes"].join
@@ -123,7 +123,7 @@ FAULTS = [
     ("  replicates: 100", "  replicates: 5", "replicates: 5", "Expected `int` >= 20"),
     ("    roc_auc: 0.68", "    roc_auc: high", "roc_auc: high", "Expected `float`, got `str`"),
     ("    log_loss: 0.5", "    log_loss: [1]", "log_loss: [1]", "Expected `float`, got `array`"),
-    ("    drives: true", "    drives: maybe", "drives: maybe", "Expected `bool`, got `str`"),
+    ("    drives: true", "    drives: maybe", "drives: maybe", "Invalid enum value 'maybe'"),
     ("    learn: [train, evaluate]", "    learn: train", "learn: train", "Expected `array`, got `str`"),
     ("key: trip", "key: trip id", "key: trip id", "a name of letters, digits and underscores"),
     ("  planes:\n", "  plane s:\n", "plane s", "a name of letters, digits and underscores"),
@@ -143,8 +143,12 @@ FAULTS = [
     ("Europe/Amsterdam", "Europe/Amsterdm", "Amsterdm", "timezone is not a time zone"),
     ("    drives: true\n", "", "sources:", "exactly one source drives"),
     ("    known: seen\n", "    known: seen\n    drives: true\n", "sources:", "exactly one source drives"),
-    ("    known: ended\n", "", "  trips:", "trips drives, so it has known and no join"),
-    ("    truth: [delay]", "    join: {on: [a]}", "  trips:", "trips drives, so it has known and no join"),
+    ("    known: ended\n", "", "  trips:", "trips drives, so it says when a record became known"),
+    ("    truth: [delay]", "    join: {on: [a]}", "  trips:", "trips drives, so others are joined to it"),
+    ("    drives: true", "    drives: offline", "sources:", "Given: online: none"),
+    ("    drives: true", "    drives: online", "sources:", "Given: offline: none"),
+    ("    known: seen\n", "    known: seen\n    revised: true\n", "  sky:", "sky has revisions, but"),
+    ("    truth: [delay]", "    former_keys: old", "  trips:", "trips has revisions, but does not drive offline"),
     ("    join: {on: {tail: tail_number}}\n", "", "  planes:", "planes does not say how it is joined"),
     ("{on: {tail: tail_number}}", "{on: []}", "  planes:", "planes does not say how it is joined"),
     ("    reader: sources.planes\n", "", "  planes:", "planes needs either a reader or from"),

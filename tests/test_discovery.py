@@ -81,6 +81,74 @@ def test_a_built_in_use_case_is_not_replaced_by_one_that_is_installed(install: I
     assert find("flights").package == "ml_pipeline.use_cases.flights"
 
 
+class TestFolders:
+    """Use cases in folders that the environment names."""
+
+    @pytest.fixture
+    def elsewhere(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+        folder = tmp_path / "elsewhere/weather"
+        folder.mkdir(parents=True)
+        (folder / "pipeline.yaml").write_text(PIPELINE)
+        (folder / "models.py").write_text("from ml_pipeline.use_cases.weather.numbers import answer\n")
+        (folder / "numbers.py").write_text("answer = 42\n")
+        monkeypatch.setenv(discovery.FOLDERS, str(folder.parent))
+        before = set(sys.modules)
+        discovery._packages.cache_clear()
+        yield folder
+        for module in set(sys.modules) - before:
+            sys.modules.pop(module)
+        monkeypatch.undo()
+        discovery._packages.cache_clear()
+        names()
+
+    def test_a_use_case_is_found_and_imported_by_the_name_it_has_in_every_container(self, elsewhere: Path) -> None:
+        assert {"weather", "flights"} <= set(names())
+        use_case = find("weather")
+        assert (use_case.folder, use_case.package) == (elsewhere, "ml_pipeline.use_cases.weather")
+        assert use_case.load("models.answer") == 42
+        assert not use_case.built_in
+        assert find("flights").built_in
+
+    def test_a_folder_that_is_not_there_is_told(self, elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(discovery.FOLDERS, f"{elsewhere.parent}:/not/there")
+        discovery._packages.cache_clear()
+        with pytest.raises(UsageError, match=r"names a folder that is not there. Given: /not/there"):
+            names()
+
+    def test_a_built_in_use_case_is_not_replaced(self, elsewhere: Path) -> None:
+        (elsewhere.parent / "flights").mkdir()
+        (elsewhere.parent / "flights/pipeline.yaml").write_text(PIPELINE)
+        discovery._packages.cache_clear()
+        assert find("flights").folder == discovery.BUILT_IN / "flights"
+
+    def test_a_folder_whose_name_is_no_name_is_left_alone(self, elsewhere: Path) -> None:
+        (elsewhere.parent / "not-a-name").mkdir()
+        (elsewhere.parent / "not-a-name/pipeline.yaml").write_text(PIPELINE)
+        discovery._packages.cache_clear()
+        assert "not-a-name" not in names()
+
+
+@pytest.mark.parametrize(
+    ("address", "means"),
+    [
+        ("", ""),
+        ("data/days.csv", "{folder}/data/days.csv"),
+        ("/srv/days.csv", "/srv/days.csv"),
+        ("s3://bucket/days", "s3://bucket/days"),
+        ("store:days.csv", "s3://house/weather/days.csv"),
+        ("sqlite:days.sqlite", "sqlite:{folder}/days.sqlite"),
+        ("sqlite:/srv/days.sqlite", "sqlite:/srv/days.sqlite"),
+        ("sqlite:store:days.sqlite", "sqlite:s3://house/weather/days.sqlite"),
+        ("postgresql://reader@host/days", "postgresql://reader@host/days"),
+        ("synthetic:100", "synthetic:100"),
+    ],
+)
+def test_where_a_source_is_does_not_depend_on_where_anybody_stands(install: Install, address: str, means: str) -> None:
+    folder = install(pipeline=PIPELINE)
+    use_case = find("weather", {"sources.days.address": address})
+    assert use_case.address("days", "s3://house/") == means.format(folder=folder)
+
+
 def test_parameters_replace_keys(install: Install) -> None:
     install(pipeline=PIPELINE)
     config = find("weather", {"split.test": "9d", "evaluate.floors": {"roc_auc": 0.6}, "seed": 3}).config
@@ -89,7 +157,7 @@ def test_parameters_replace_keys(install: Install) -> None:
 
 
 def test_an_unknown_name_is_answered_with_those_there_are() -> None:
-    with pytest.raises(UsageError, match=r"there is no use case 'flihgts'.*one of .*flights.*add the folder flihgts/"):
+    with pytest.raises(UsageError, match=r"there is no use case 'flihgts'.*one of .*flights.*ml-pipeline new flihgts"):
         find("flihgts")
 
 

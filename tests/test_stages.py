@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ml_pipeline.config import UseCaseConfig
+from ml_pipeline.config import SourceConfig, UseCaseConfig
 from ml_pipeline.contract import Mode
 from ml_pipeline.discovery import find, names
 from ml_pipeline.errors import ConfigError, UsageError
@@ -91,6 +91,50 @@ def test_a_derived_source_reads_the_history_of_the_one_it_is_made_from() -> None
 
 def test_all_prepared_sources_are_combined() -> None:
     assert flows("offline")["combine"] == (tuple(f"prepared.{name}" for name in SOURCES), ("combined",))
+
+
+class TestOneSourceForEachMode:
+    """Trains on one source and scores another."""
+
+    CONFIG = msgspec.convert(
+        {
+            "name": "tiny", "question": "?", "key": "trip", "time": "start", "label": "late", "model": "models.Model",
+            "postprocess": "models.Post", "sources": {
+                "past": {"reader": "sources.past", "prepare": "models.Past", "known": "ended", "drives": "offline"},
+                "plans": {"reader": "sources.plans", "prepare": "models.Plans", "drives": "online"},
+                "sky": SOURCES["sky"],
+            },
+        },
+        UseCaseConfig,
+    )  # fmt: skip
+
+    def names(self, config: UseCaseConfig, mode: Mode) -> dict[str, tuple[tuple[str, ...], tuple[str, ...]]]:
+        return {step.name: (step.reads, step.writes) for step in steps(config, mode)}
+
+    def test_a_source_has_steps_only_where_it_drives(self) -> None:
+        offline, online = (self.names(self.CONFIG, mode) for mode in MODES)
+        assert {name for name in offline if "." in name} == {
+            "ingest.past", "ingest.sky", "prepare.past", "prepare.sky",
+        }  # fmt: skip
+        assert {name for name in online if "." in name} == {
+            "ingest.plans", "ingest.sky", "prepare.plans", "prepare.sky",
+        }  # fmt: skip
+        assert offline["combine"][0] == ("prepared.past", "prepared.sky")
+        assert online["combine"][0] == ("prepared.plans", "prepared.sky")
+
+    def test_what_only_scores_has_new_records_and_no_history(self) -> None:
+        online = self.names(self.CONFIG, "online")
+        assert online["ingest.plans"] == ((), ("new.plans",))
+        assert online["prepare.plans"] == (("new.plans",), ("prepared.plans",))
+
+    def test_what_is_derived_from_the_one_that_trains_needs_its_history_online_too(self) -> None:
+        rate = msgspec.convert({"from": "past", "prepare": "models.rate", "join": {"on": ["town"]}}, SourceConfig)
+        config = msgspec.structs.replace(self.CONFIG, sources={**self.CONFIG.sources, "rate": rate})
+        online = self.names(config, "online")
+        assert online["ingest.past"] == ((), ("raw.past",))
+        assert online["prepare.past"] == (("raw.past",), ("history.past",))
+        assert online["prepare.rate"] == (("history.past",), ("prepared.rate",))
+        assert online["combine"][0] == ("prepared.plans", "prepared.sky", "prepared.rate")
 
 
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)

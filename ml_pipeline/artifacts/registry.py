@@ -36,6 +36,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     snapshots: list[str]
     made_from: dict[str, Any]
     system: dict[str, Any]
+    synthetic: list[str]
     parameters_sha256: str
 
 

@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import cache
+from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
+from ml_pipeline.artifacts.stored_file import StoredFile
 from ml_pipeline.errors import (
     IntegrityError,
     NotFoundError,
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 RETRY = {"max_retries": 3, "retry_timeout": timedelta(seconds=15)}
 """A store that is away for long is told at once: whoever ordered the run tries again later."""
 TIMEOUT: ClientConfig = {"connect_timeout": timedelta(seconds=3), "timeout": timedelta(seconds=120)}
+READ_BYTES = 1 << 20
+"""What one request of a streamed object asks for, unless more is wanted at once."""
 SCHEMES = ("s3", "gs", "az", "file")
 REFUSED = re.compile(
     r"\b(AccessDenied|InvalidAccessKeyId|SignatureDoesNotMatch|status code: 40[13]"
@@ -65,6 +69,25 @@ class Store:
             content: bytes = _client(self.uri).get(self.prefix + key).bytes().to_bytes()
         return content
 
+    def reader(self, key: str) -> IO[bytes]:
+        """An object as a seekable file, of which only what is read is fetched.
+
+        All of it comes from the object that was there at first: reading stops with a StoreError if it is replaced.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        with self._explained(key):
+            found = _client(self.uri).head(self.prefix + key)
+
+        def fetch(start: int, end: int) -> bytes:
+            options = {"range": (start, end), "if_match": found["e_tag"]}
+            with self._explained(key):
+                content: bytes = _client(self.uri).get(self.prefix + key, options=options).bytes().to_bytes()
+            return content
+
+        return BufferedReader(StoredFile(found["size"], fetch), READ_BYTES)
+
     def put(self, key: str, content: bytes) -> None:
         """Write an object, whole, over whatever was there."""
         with self._explained(key):
@@ -80,6 +103,11 @@ class Store:
             except AlreadyExistsError:
                 return False
         return True
+
+    def delete(self, key: str) -> None:
+        """Remove an object; no error where there is none."""
+        with suppress(NotFoundError), self._explained(key):
+            _client(self.uri).delete(self.prefix + key)
 
     def exists(self, key: str) -> bool:
         """Whether there is an object."""
@@ -131,6 +159,10 @@ class Store:
             raise _missing(address, str(error)) from error
         except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, PermissionError) as error:
             raise _refused(address) from error
+        except exceptions.PreconditionError as error:
+            raise StoreError(
+                "the object was replaced while it was read", given=address, do="start again, when it is whole"
+            ) from error
         except (exceptions.BaseError, OSError) as error:
             raise _failure(address, str(error).partition("Debug source:")[0]) from error
         except ValueError as error:  # obstore takes no part of a key that is empty or `..`

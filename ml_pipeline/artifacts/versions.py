@@ -36,10 +36,17 @@ def system_version(use_case: UseCase, images: Mapping[str, str]) -> SystemVersio
     """The version of what computes. `images` says what each container image holds; empty without containers."""
     components = {
         "source": _source(PACKAGE, ("use_cases",)) | _source(use_case.folder, ()),
-        "configuration": msgspec.to_builtins(use_case.config),
+        "configuration": _configuration(use_case),
         "images" if images else "dependencies": dict(sorted(images.items())) or _installed(),
     }
     return SystemVersion(fingerprint(components), components)
+
+
+def _configuration(use_case: UseCase) -> dict[str, Any]:
+    """All of pipeline.yaml but the addresses: what the records are counts, not where they were found."""
+    configuration: dict[str, Any] = msgspec.to_builtins(use_case.config)
+    sources = {name: source | {"address": ""} for name, source in configuration["sources"].items()}
+    return {**configuration, "sources": sources}
 
 
 def model_version(system: str, snapshots: Iterable[str], seed: int) -> str:

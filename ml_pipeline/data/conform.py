@@ -61,7 +61,17 @@ def _cast(values: pa.ChunkedArray, kind: pa.DataType) -> pa.ChunkedArray:
         return pa.chunked_array([pa.nulls(len(values), kind)])
     if pa.types.is_timestamp(values.type) and pa.types.is_timestamp(kind):
         return values.cast(kind, safe=False)  # whatever is finer than a microsecond is cut off
+    if pa.types.is_string(values.type) and pa.types.is_timestamp(kind):
+        values = _zoned(values)
     return values.cast(kind)
+
+
+def _zoned(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A day or moment without a zone is in UTC."""
+    import pyarrow.compute as pc
+
+    moments = pc.replace_substring_regex(texts, r"^(\d{4}-\d\d-\d\d)$", r"\1 00:00")
+    return pc.replace_substring_regex(moments, r"^(\d{4}-\d\d-\d\d[ T][0-9:.]+)$", r"\1Z")
 
 
 def _misfits(values: pa.ChunkedArray, kind: pa.DataType) -> list[int]:

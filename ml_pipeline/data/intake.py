@@ -33,6 +33,7 @@ class Admitted(NamedTuple):
     rejects: Rejects
     delivered: int
     later: int
+    synthetic: bool = False
 
 
 def admit(
@@ -61,7 +62,7 @@ def admit(
             )
         table, undated, later = _within(table, source, period)
         delivered = records.batch.num_rows + len(records.rejects)
-        yield Admitted(table, [*records.rejects, *rejects, *undated], delivered, later)
+        yield Admitted(table, [*records.rejects, *rejects, *undated], delivered, later, records.synthetic)
 
 
 def _with_added(table: pa.Table, reader: Source) -> pa.Table:

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ml_pipeline.columns import MISSING, Category, Column, Columns, Times, kind, take
+from ml_pipeline.config import Join as JoinConfig
+from ml_pipeline.durations import duration
 from ml_pipeline.errors import SchemaError
 from ml_pipeline.templates import NO_PARAMETERS, BaseModel, Parameters
 
@@ -67,6 +69,21 @@ class Reference:
     tolerance: np.timedelta64 | None
     values: dict[str, Column]
     duplicates: int
+
+    @classmethod
+    def of(cls, name: str, columns: Columns, join: JoinConfig) -> Reference:
+        """The prepared rows of a source, to be looked up as its `join` in pipeline.yaml says.
+
+        Raises:
+            SchemaError: its preparation does not keep what it is joined on.
+        """
+        if missing := sorted({*join.keys.values(), *([join.as_of] if join.as_of else [])} - set(columns)):
+            raise SchemaError(
+                f"{name} is joined on {missing[0]!r}, which its preparation does not keep",
+                given=", ".join(columns),
+                do="keep it, or correct the join",
+            )
+        return cls.index(name, columns, join.keys, join.as_of, duration(join.tolerance) if join.tolerance else None)
 
     @classmethod
     def index(

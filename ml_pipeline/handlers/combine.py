@@ -11,11 +11,12 @@ import numpy as np
 
 from ml_pipeline.artifacts.datasets import Dataset
 from ml_pipeline.chain import REJECTED
-from ml_pipeline.columns import Category, Column, Columns, concat, count, kind
+from ml_pipeline.columns import Category, Column, Columns, Floats, Mask, concat, count, kind, take
 from ml_pipeline.config import Join as JoinConfig
 from ml_pipeline.data.conform import Rejects
 from ml_pipeline.data.joins import MATCHED, MOMENT, Join, Reference
 from ml_pipeline.data.rejects import set_apart
+from ml_pipeline.data.revisions import last_of_key
 from ml_pipeline.data.splits import Seen
 from ml_pipeline.durations import duration
 from ml_pipeline.errors import DataError, SchemaError
@@ -48,7 +49,7 @@ class CombineHandler(BaseHandler):
     @classmethod
     def load_data(cls, run: StageRun) -> Prepared:
         """All prepared datasets."""
-        sources = {name: run.datasets(f"prepared.{name}") for name in run.config.sources}
+        sources = {name.partition(".")[2]: run.datasets(name) for name in run.step.reads}
         digests = {name: [dataset.manifest.digest for dataset in datasets] for name, datasets in sources.items()}
         return Prepared(sources, run.key(digests, run.request.mode, run.request.as_of if run.online else ""))
 
@@ -59,14 +60,15 @@ class CombineHandler(BaseHandler):
     @classmethod
     def load_params(cls, model: Any, run: StageRun) -> Parameters:
         """The other sources, indexed."""
-        return {"references": [_reference(run, name) for name in run.config.sources if name != run.config.driving]}
+        driving = run.config.driving(run.request.mode)
+        others = [name.partition(".")[2] for name in run.step.reads if name != f"prepared.{driving}"]
+        return {"references": [_reference(run, name) for name in others]}
 
     @classmethod
     def apply(cls, model: Any, parameters: Parameters, data: Prepared, run: StageRun) -> Iterator[Columns]:
         """Joined batches."""
         run.metrics["duplicates"] = {r.name: r.duplicates for r in parameters["references"] if r.duplicates}
-        driving = data.sources[run.config.driving]
-        loads = [_with_moment(load, run) for dataset in driving for load in dataset.batches()]
+        loads = [_with_moment(load, run) for load in _latest(run, data.sources[run.config.driving(run.request.mode)])]
         return run.engine.map(lambda batch: model.transform(batch, parameters), loads)
 
     @classmethod
@@ -95,35 +97,47 @@ def _report(run: StageRun, rows: int, matched: Counter[str]) -> None:
             do="give a later --as-of, or mend the source",
         )
     run.metrics["unmatched"] = {name: rows - found for name, found in matched.items()}
-    run.log.info(
-        "unmatched of %s rows: %s",
-        f"{rows:,}",
-        ", ".join(f"{name} {n:,}" for name, n in run.metrics["unmatched"].items()),
-    )
+    unmatched = ", ".join(f"{name} {n:,}" for name, n in run.metrics["unmatched"].items())
+    run.log.info("%s rows; unmatched: %s", f"{rows:,}", unmatched or "no other sources")
 
 
 def _reference(run: StageRun, name: str) -> Reference:
-    join = cast(JoinConfig, run.config.sources[name].join)
     columns = concat([dataset.columns() for dataset in run.datasets(f"prepared.{name}")])
-    if missing := sorted({*join.keys.values(), *([join.as_of] if join.as_of else [])} - set(columns)):
-        raise SchemaError(
-            f"{name} is joined on {missing[0]!r}, which its preparation does not keep",
-            given=", ".join(columns),
-            do="keep it, or correct the join",
-        )
-    return Reference.index(name, columns, join.keys, join.as_of, duration(join.tolerance) if join.tolerance else None)
+    return Reference.of(name, columns, cast(JoinConfig, run.config.sources[name].join))
+
+
+def _latest(run: StageRun, datasets: list[Dataset]) -> list[Load]:
+    """Batches of the driving source; of records that are revised only the last one of a key, once it has a label."""
+    source = run.config.sources[run.config.driving(run.request.mode)]
+    loads = [load for dataset in datasets for load in dataset.batches()]
+    if not source.revised:
+        return loads
+    names = [run.config.key, *([source.former_keys] if source.former_keys else [])]
+    keys = [load() for dataset in datasets for load in dataset.batches(names)]
+    current = last_of_key([cast(list[Category], [batch[name] for name in names]) for batch in keys])
+    run.metrics["superseded"] = sum(int(np.sum(~mask)) for mask in current)
+    return [_chosen(load, mask, run) for load, mask in zip(loads, current, strict=True)]
+
+
+def _chosen(load: Load, mask: Mask, run: StageRun) -> Load:
+    def chosen() -> dict[str, Column]:
+        batch = take(load(), mask)
+        label = batch.get(run.config.label)
+        return batch if run.online or label is None else take(batch, ~np.isnan(cast(Floats, label)))
+
+    return chosen
 
 
 def _with_moment(load: Load, run: StageRun) -> Load:
     """Adds the moment of prediction to a batch of driving rows: online it is never later than the as-of."""
-    config = run.config
+    config, driving = run.config, run.config.driving(run.request.mode)
     latest = np.datetime64(run.request.as_of.astimezone(dt.UTC).replace(tzinfo=None), "us")
 
     def with_moment() -> dict[str, Column]:
         batch = load()
-        if missing := {config.key, config.time, config.label} - set(batch):
+        if missing := {config.key, config.time, *(() if run.online else (config.label,))} - set(batch):
             raise SchemaError(
-                f"the preparation of {config.driving} does not keep {', '.join(sorted(missing))}",
+                f"the preparation of {driving} does not keep {', '.join(sorted(missing))}",
                 given=", ".join(batch),
                 do="keep it",
             )
@@ -132,12 +146,12 @@ def _with_moment(load: Load, run: StageRun) -> Load:
                 f"the column {config.time!r} says when, but is no moment",
                 given=f"a {kind(batch[config.time])} column",
                 expected="a column of moments",
-                do=f"let the preparation of {config.driving} make it one",
+                do=f"let the preparation of {driving} make it one",
             )
         moment = np.asarray(batch[config.time], "datetime64[us]") - duration(config.horizon)
         batch[MOMENT] = np.minimum(moment, latest) if run.online else moment
         if run.online:
-            del batch[config.label]
+            batch.pop(config.label, None)
         return batch
 
     return with_moment

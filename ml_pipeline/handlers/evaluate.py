@@ -29,7 +29,7 @@ class EvaluateHandler(BaseHandler):
     @classmethod
     def load_data(cls, run: StageRun) -> Dataset:
         """The test rows."""
-        run.model_version = run.inputs("model")[0].key.split("/")[1]
+        run.about(run.inputs("model")[0].key.split("/")[1])
         return run.dataset("test")
 
     @classmethod
@@ -80,7 +80,7 @@ class EvaluateHandler(BaseHandler):
         roles = {"model_version": run.model_version, "champion": run.registry.champion(), "test": data.manifest.digest}
         config = run.config
         rules = Rules(config.evaluate.floors, config.evaluate.replicates, config.seed)
-        _leave(run, roles | measure(output, rules))
+        _leave(run, roles | {"synthetic": sorted(run.synthetic)} | measure(output, rules))
 
 
 def _leave(run: StageRun, found: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ml_pipeline.artifacts.datasets import MANIFEST, Dataset, DatasetWriter, open_dataset
+from ml_pipeline.artifacts.progress import Progress
 from ml_pipeline.config import SourceConfig
 from ml_pipeline.data.intake import Admitted, Period, admit
 from ml_pipeline.data.sources import Source, Window
@@ -42,11 +43,8 @@ class IngestHandler(BaseHandler):
     @classmethod
     def load_data(cls, run: StageRun) -> list[Extract]:
         """The snapshots this run needs, oldest first; those that are stored hold their dataset."""
-        chain = history(run.store, run.step.source, run.request.as_of)
-        known = [_stored(run, snapshot) for snapshot in (chain if _config(run).known else chain[-1:])]
-        complete = chain and moment(chain[-1]) == run.request.as_of
-        past = known if complete else [*(known if _config(run).known else []), _since(run, chain)]
-        return [*past, _upcoming(run)] if run.online and _config(run).drives else past
+        names = [name.partition(".")[0] for name in run.step.writes]
+        return [*(_past(run) if "raw" in names else []), *([_upcoming(run)] if "new" in names else [])]
 
     @classmethod
     def is_stored(cls, run: StageRun, data: list[Extract]) -> bool:
@@ -68,6 +66,8 @@ class IngestHandler(BaseHandler):
         batches = iter(output)
         for extract in data:
             made = extract.stored or _write(run, extract, next(batches))
+            if extract.window.progress and not extract.stored:
+                extract.window.progress.clear()
             if extract.artifact.startswith("new.") and not made.manifest.rows:
                 raise NothingToDo(
                     f"the source {run.step.source} has no records to score",
@@ -82,9 +82,10 @@ def _write(run: StageRun, extract: Extract, batches: Iterator[Admitted]) -> Data
     writer = DatasetWriter(run.store, extract.key, name, extract.period and extract.period.column)
     if extract.shared:
         writer.share(extract.shared)
-    delivered, later, example = 0, 0, None
+    delivered, later, synthetic, example = 0, 0, False, None
     for admitted in batches:
         delivered, later = delivered + admitted.delivered, later + admitted.later
+        synthetic |= admitted.synthetic
         example = example or (admitted.rejects[0] if admitted.rejects else None)
         writer.write(admitted.table)
         writer.set_aside(admitted.rejects)
@@ -92,7 +93,16 @@ def _write(run: StageRun, extract: Extract, batches: Iterator[Admitted]) -> Data
     run.rows_in += delivered
     run.metrics["not_yet_known"] = run.metrics.get("not_yet_known", 0) + later
     since = folder_name(extract.window.since) if extract.window.since else ""
-    return writer.close({"source": run.step.source, "since": since, "as_of": run.request.as_of.isoformat()})
+    made_from = {"source": run.step.source, "since": since, "as_of": run.request.as_of.isoformat()}
+    return writer.close(made_from | ({"synthetic": [run.step.source]} if synthetic else {}))
+
+
+def _past(run: StageRun) -> list[Extract]:
+    """The snapshots of all that was known, the last of them perhaps still to be made."""
+    chain = history(run.store, run.step.source, run.request.as_of)
+    known = [_stored(run, snapshot) for snapshot in (chain if _config(run).known else chain[-1:])]
+    complete = chain and moment(chain[-1]) == run.request.as_of
+    return known if complete else [*(known if _config(run).known else []), _since(run, chain)]
 
 
 def _stored(run: StageRun, snapshot: Dataset) -> Extract:
@@ -108,7 +118,7 @@ def _since(run: StageRun, chain: list[Dataset]) -> Extract:
     return Extract(
         f"raw.{run.step.source}",
         key,
-        Window(since, as_of),
+        _window(run, since, key),
         period,
         chain[-1] if chain and not known else None,
         (),
@@ -123,8 +133,13 @@ def _upcoming(run: StageRun) -> Extract:
     period = Period(run.config.time, start, start + duration(run.config.ahead))
     stored = open_dataset(run.store, key) if run.store.exists(f"{key}/{MANIFEST}") else None
     return Extract(
-        f"new.{run.step.source}", key, Window(None, run.request.as_of), period, None, tuple(_config(run).truth), stored
+        f"new.{run.step.source}", key, _window(run, None, key), period, None, tuple(_config(run).truth), stored
     )
+
+
+def _window(run: StageRun, since: dt.datetime | None, key: str) -> Window:
+    address = run.use_case.address(run.step.source, run.request.store)
+    return Window(since, run.request.as_of, address, Progress(run.store, f"pulls/{key.removeprefix('raw/')}/"))
 
 
 def _config(run: StageRun) -> SourceConfig:

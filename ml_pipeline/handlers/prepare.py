@@ -37,8 +37,7 @@ class PrepareHandler(BaseHandler):
         origin = run.config.sources[source].derived
         if origin:
             return [_job(run, run.datasets(f"history.{origin}"), (f"prepared.{source}",))]
-        history = tuple(name for name in run.step.writes if name.startswith("history."))
-        past = (*history, *(() if _scores(run) else (f"prepared.{source}",)))
+        past = tuple(name for name in run.step.writes if not (_scores(run) and name == f"prepared.{source}"))
         jobs = [_job(run, [snapshot], past) for snapshot in _filled(run, f"raw.{source}")] if past else []
         if _scores(run):
             jobs += [_job(run, [snapshot], (f"prepared.{source}",)) for snapshot in _filled(run, f"new.{source}")]
@@ -76,7 +75,7 @@ class PrepareHandler(BaseHandler):
 
 
 def _scores(run: StageRun) -> bool:
-    return run.online and run.config.sources[run.step.source].drives
+    return run.online and run.config.sources[run.step.source].drives_in("online")
 
 
 def _filled(run: StageRun, name: str) -> list[Dataset]:
@@ -111,4 +110,7 @@ def _write(run: StageRun, job: Job, batches: Iterator[Columns]) -> Dataset:
     rows = sum(dataset.manifest.rows for dataset in job.inputs)
     run.rows_in += rows
     run.guard(writer.quarantined, rows, example)
+    if not run.config.sources[run.step.source].derived:
+        left_out = rows - writer.rows - sum(writer.quarantined.values())
+        run.metrics["left_out"] = run.metrics.get("left_out", 0) + left_out
     return run.finish(writer, job.inputs)

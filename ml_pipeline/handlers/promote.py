@@ -32,7 +32,7 @@ class PromoteHandler(BaseHandler):
     def load_data(cls, run: StageRun) -> Candidate:
         """The candidate, what was found about it, and the end of the log."""
         version = run.inputs("model")[0].key.split("/")[1]
-        run.model_version = version
+        run.about(version)
         return Candidate(
             version, run.inputs("verdict")[0].digest, run.registry.metrics(version), run.registry.last_promotion()
         )

@@ -13,11 +13,12 @@ from ml_pipeline.columns import Category, Column, Columns, count
 from ml_pipeline.data.joins import MOMENT
 from ml_pipeline.errors import UsageError
 from ml_pipeline.handlers.stage_run import StageRun
+from ml_pipeline.models.explanation import reasons
 from ml_pipeline.templates import BaseHandler, Parameters
 
 
 class ServeHandler(BaseHandler):
-    """Leaves key, time, moment, prediction and model version of each row."""
+    """Leaves key, time, moment, prediction and model version of each row, and where asked for what speaks for it."""
 
     @classmethod
     def model(cls, run: StageRun) -> Any:
@@ -27,12 +28,13 @@ class ServeHandler(BaseHandler):
     @classmethod
     def load_data(cls, run: StageRun) -> Dataset:
         """The combined rows, for the champion to predict."""
-        run.model_version = run.registry.champion()
-        if not run.model_version:
+        champion = run.registry.champion()
+        if not champion:
             name = run.config.name
             raise UsageError(
                 "there is no champion to predict with", given=name, do=f"run `ml-pipeline run {name} offline` first"
             )
+        run.about(champion)
         return run.dataset("combined")
 
     @classmethod
@@ -49,12 +51,14 @@ class ServeHandler(BaseHandler):
         cls, model: type[Chain], parameters: Parameters, data: Dataset, run: StageRun
     ) -> Iterator[dict[str, Column]]:
         """The rows' identity with what the model predicts."""
-        identity = [run.config.key, run.config.time, MOMENT]
+        identity, most = [run.config.key, run.config.time, MOMENT], run.config.explain
 
         def predict(batch: Columns) -> dict[str, Column]:
-            version = Category(np.zeros(count(batch), np.int32), (run.model_version,))
+            known = {name: batch[name] for name in identity}
             prediction = model.transform(batch, parameters)
-            return {**{name: batch[name] for name in identity}, "prediction": prediction, "model_version": version}
+            version = Category(np.zeros(count(batch), np.int32), (run.model_version,))
+            why = reasons(model, batch, parameters, most) if most else {}
+            return {**known, "prediction": prediction, **why, "model_version": version}
 
         return run.engine.map(predict, data.batches(list(dict.fromkeys([*identity, *model.inputs()]))))
 

@@ -39,6 +39,7 @@ class StageRun:
         self.notes: list[str] = []
         self.verdict: dict[str, Any] | None = None
         self.model_version = ""
+        self.synthetic: set[str] = set()
         self.reused = False
 
     @property
@@ -64,11 +65,18 @@ class StageRun:
 
     def datasets(self, name: str) -> list[Dataset]:
         """The datasets left under a name."""
-        return [open_dataset(self.store, artifact.key) for artifact in self.inputs(name)]
+        found = [open_dataset(self.store, artifact.key) for artifact in self.inputs(name)]
+        self.synthetic.update(source for dataset in found for source in dataset.manifest.made_from.get("synthetic", ()))
+        return found
 
     def dataset(self, name: str) -> Dataset:
         """The one dataset left under a name."""
         return self.datasets(name)[0]
+
+    def about(self, version: str) -> None:
+        """The stage works with this model."""
+        self.model_version = version
+        self.synthetic.update(self.registry.model(version).synthetic)
 
     def key(self, *made_from: Any) -> str:
         """The folder of a dataset that this step makes: a fingerprint of the system and what it is made from."""
@@ -105,12 +113,14 @@ class StageRun:
             "system_version": self.system.digest[:16],
             "inputs": [[dataset.manifest.name, dataset.manifest.digest] for dataset in made],
             "snapshots": sorted(snapshots),
+            **({"synthetic": sorted(self.synthetic)} if self.synthetic else {}),
             **more,
         }
 
     def left(self, dataset: Dataset, name: str = "") -> None:
         """Record a dataset as an output of this step; what was set aside counts once, whatever names it goes by."""
         artifact = dataset.artifact()
+        self.synthetic.update(dataset.manifest.made_from.get("synthetic", ()))
         if dataset.key not in {known.key for known in self.artifacts}:
             self.quarantined.update(dataset.manifest.quarantined)
         self.artifacts.append(msgspec.structs.replace(artifact, name=name) if name else artifact)

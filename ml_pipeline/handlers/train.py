@@ -94,6 +94,7 @@ class TrainHandler(BaseHandler):
             snapshots=data.snapshots,
             made_from={split.manifest.name: split.manifest.digest for split in data},
             system=run.system.components,
+            synthetic=sorted(run.synthetic),
         )
         run.registry.add(described, content)
         run.artifacts.append(run.registry.artifact(run.model_version))

@@ -7,20 +7,24 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ml_pipeline.models.cyclic import Cyclic
+    from ml_pipeline.models.hashed_text import HashedText
     from ml_pipeline.models.impute import Impute
     from ml_pipeline.models.levels import Levels
     from ml_pipeline.models.linear import LinearRegression
     from ml_pipeline.models.logistic import LogisticRegression
+    from ml_pipeline.models.many_levels import ManyLevels
     from ml_pipeline.models.recent_rate import RecentRate
     from ml_pipeline.models.spline import Spline
     from ml_pipeline.models.standardise import Standardise
 
 __all__ = [
     "Cyclic",
+    "HashedText",
     "Impute",
     "Levels",
     "LinearRegression",
     "LogisticRegression",
+    "ManyLevels",
     "RecentRate",
     "Spline",
     "Standardise",
@@ -28,10 +32,12 @@ __all__ = [
 
 _FILES = {
     "Cyclic": "cyclic",
+    "HashedText": "hashed_text",
     "Impute": "impute",
     "Levels": "levels",
     "LinearRegression": "linear",
     "LogisticRegression": "logistic",
+    "ManyLevels": "many_levels",
     "RecentRate": "recent_rate",
     "Spline": "spline",
     "Standardise": "standardise",

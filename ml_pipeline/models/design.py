@@ -2,7 +2,8 @@
 
 Numbers and blocks are multiplied in blocks of rows that fit the cache. Categories stay codes: what would be a product
 with their one-hot columns is a sum of the rows of each code. Small categories are counted together, as the cells of one
-table whose margins are the sums of each, which saves passes over the numbers.
+table whose margins are the sums of each, which saves passes over the numbers. Bags are written out as 0 and 1 for the
+rows of one product at a time.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from ml_pipeline.columns import Category, Columns, Floats
+from ml_pipeline.columns import Bag, Category, Encoded, Floats
 from ml_pipeline.models.layout import Layout
 
 ROWS = 4096
@@ -39,7 +40,7 @@ class Codes:
         return cls(span, table[column.codes], len(words) + 1)
 
 
-def sums(x: Columns, layout: Layout, residual: Floats, curvature: Floats) -> tuple[Floats, Floats]:
+def sums(x: Encoded, layout: Layout, residual: Floats, curvature: Floats) -> tuple[Floats, Floats]:
     """`X'r` and `X'WX`, shapes (size,) and (size, size), for the design matrix X that `layout` describes.
 
     Args:
@@ -50,30 +51,45 @@ def sums(x: Columns, layout: Layout, residual: Floats, curvature: Floats) -> tup
     """
     gradient, hessian = np.zeros(layout.size()), np.zeros((layout.size(), layout.size()))
     dense = [cast(Floats, x[name]) for name, _ in layout.dense]
-    _add_dense(dense, residual, curvature, (gradient, hessian))
+    bags = {name: cast(Bag, x[name]) for name, _, _ in layout.bags}
+    _add_fixed([*dense, *bags.values()], residual, curvature, (gradient, hessian))
     spans = layout.spans()
     categories = [Codes.of(cast(Category, x[name]), words, spans[name]) for name, words in layout.words]
     groups = _groups(categories)
     for group, table in zip(groups, _tables(groups, dense, residual, curvature), strict=True):
         _add_margins(group, table, (gradient, hessian))
+    for name, bag in bags.items():
+        for category in categories:
+            _add_entries(bag, spans[name], category, curvature, hessian)
     for place, first in enumerate(categories):
         for second in categories[place + 1 :]:
             _add_pair(first, second, curvature, hessian)
     return gradient, hessian
 
 
-def _add_dense(columns: Sequence[Floats], residual: Floats, curvature: Floats, into: tuple[Floats, Floats]) -> None:
-    """The bias, numbers and blocks among themselves."""
+def _add_fixed(
+    columns: Sequence[Floats | Bag], residual: Floats, curvature: Floats, into: tuple[Floats, Floats]
+) -> None:
+    """The bias, numbers, blocks and bags among themselves."""
     gradient, hessian = into
-    size = 1 + sum(1 if column.ndim == 1 else column.shape[1] for column in columns)
     root = np.sqrt(curvature)
     for start in range(0, len(residual), ROWS):
         part = slice(start, start + ROWS)
-        matrix = np.concatenate([np.ones((1, len(root[part]))), *(np.atleast_2d(c[part].T) for c in columns)])
+        matrix = np.concatenate([np.ones((1, len(root[part]))), *(_transposed(column[part]) for column in columns)])
+        size = len(matrix)
         gradient[:size] += matrix @ residual[part]
         matrix *= root[part]
         # NumPy takes a product with the own transpose for the symmetric one, which is half the work.
         hessian[:size, :size] += matrix @ matrix.T
+
+
+def _transposed(column: Floats | Bag) -> Floats:
+    """A row for each number or place, shape (width, rows)."""
+    if not isinstance(column, Bag):
+        return np.atleast_2d(column.T)
+    matrix = np.zeros((column.width, len(column)))
+    matrix[column.places, column.row_of()] = 1.0
+    return matrix
 
 
 def _groups(categories: Sequence[Codes]) -> list[list[Codes]]:
@@ -134,6 +150,17 @@ def _joint(group: Sequence[Codes]) -> npt.NDArray[np.intp]:
     for category in group[1:]:
         joint = joint * category.size + category.codes
     return joint
+
+
+def _add_entries(bag: Bag, span: slice, category: Codes, curvature: Floats, hessian: Floats) -> None:
+    """The product of a bag and a category: the weight of every place with every word."""
+    for start in range(0, len(bag), ROWS):
+        part = slice(start, start + ROWS)
+        some = bag[part]
+        cells = np.repeat(category.codes[part], some.sizes()) * bag.width + some.places
+        counted = np.bincount(cells, np.repeat(curvature[part], some.sizes()), category.size * bag.width)
+        hessian[category.span, span] += counted.reshape(category.size, bag.width)[:-1]
+    hessian[span, category.span] = hessian[category.span, span].T
 
 
 def _add_pair(first: Codes, second: Codes, curvature: Floats, hessian: Floats) -> None:

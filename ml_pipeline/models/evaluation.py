@@ -77,6 +77,8 @@ def _floor(name: str, found: Mapping[str, Metric], floor: float) -> tuple[bool, 
     if name not in found:
         raise ConfigError("evaluate.floors names something that is no metric", given=name, expected=", ".join(found))
     value = found[name]["value"]
+    if np.isnan(value):
+        return False, f"{name} cannot be measured on these rows, which are of one class; its floor is {floor:g}."
     smaller = name in SMALLER_IS_BETTER
     good = value <= floor if smaller else value >= floor
     side, way = ("within" if good else "outside"), ("most" if smaller else "least")

@@ -2,63 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ml_pipeline.columns import Category, Columns, Floats
+from ml_pipeline.columns import Bag, Category, Encoded, Floats
 from ml_pipeline.errors import FitError
 from ml_pipeline.models.linear_predictor import Coefficients
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The bias, then numbers and blocks by name, then the words of categories, both by name.
+    """The bias, then numbers and blocks, then the places of bags, then the words of categories, each by name.
 
-    `dense` gives the width of each block, 0 for a number; `words` the sorted vocabulary of each category.
+    `dense` gives the width of each block, 0 for a number; `bags` the width of each bag and the names of its places, if
+    they have any; `words` the sorted vocabulary of each category.
     """
 
     dense: tuple[tuple[str, int], ...]
+    bags: tuple[tuple[str, int, tuple[str, ...]], ...]
     words: tuple[tuple[str, tuple[str, ...]], ...]
 
     @classmethod
-    def of(cls, x: Columns, names: Iterable[str]) -> Layout:
+    def of(cls, x: Encoded, names: Iterable[str]) -> Layout:
         """The layout of the named columns of a batch."""
-        dense, words = [], []
+        dense, bags, words = [], [], []
         for name in sorted(names):
             column = x[name]
             if isinstance(column, Category):
                 words.append((name, tuple(sorted(column.vocabulary))))
+            elif isinstance(column, Bag):
+                bags.append((name, column.width, column.words))
             else:
                 dense.append((name, column.shape[1] if column.ndim == 2 else 0))
-        return cls(tuple(dense), tuple(words))
+        return cls(tuple(dense), tuple(bags), tuple(words))
 
     def __or__(self, other: Layout) -> Layout:
         """The layout of both batches: they differ in words at most."""
         mine, others = dict(self.words), dict(other.words)
-        if self.dense != other.dense or mine.keys() != others.keys():
+        if (self.dense, self.bags) != (other.dense, other.bags) or mine.keys() != others.keys():
             raise FitError(
                 "two batches do not have the same columns",
-                given=f"{other.dense} {sorted(others)}",
-                expected=f"{self.dense} {sorted(mine)}",
-                do="give every batch the same columns, blocks of the same width",
+                given=other._described(),
+                expected=self._described(),
+                do="give every batch the same columns, blocks and bags of the same width",
             )
-        return Layout(self.dense, tuple((name, tuple(sorted({*mine[name], *others[name]}))) for name in mine))
+        return Layout(
+            self.dense, self.bags, tuple((name, tuple(sorted({*mine[name], *others[name]}))) for name in mine)
+        )
+
+    def _described(self) -> str:
+        widths = [*self.dense, *((name, width) for name, width, _ in self.bags)]
+        return ", ".join(
+            [*(f"{name} ({width or 1} wide)" for name, width in widths), *(name for name, _ in self.words)]
+        )
 
     def spans(self) -> dict[str, slice]:
         """Where the coefficients of every column lie."""
         spans, end = {}, 1
-        for name, size in (*((name, width or 1) for name, width in self.dense), *((n, len(w)) for n, w in self.words)):
+        fixed = [*((name, width or 1) for name, width in self.dense), *((name, width) for name, width, _ in self.bags)]
+        for name, size in (*fixed, *((name, len(words)) for name, words in self.words)):
             spans[name] = slice(end, end + size)
             end += size
         return spans
 
     def size(self) -> int:
         """Entries of the vector, the bias included."""
-        return self.dense_size() + sum(len(words) for _, words in self.words)
+        return self.fixed_size() + sum(len(words) for _, words in self.words)
+
+    def fixed_size(self) -> int:
+        """Entries of the bias, numbers, blocks and bags, which come first and are the same in every batch."""
+        return self.dense_size() + sum(width for _, width, _ in self.bags)
 
     def dense_size(self) -> int:
         """Entries of the bias, numbers and blocks, which come first."""
@@ -67,7 +84,7 @@ class Layout:
     def places(self, wider: Layout) -> npt.NDArray[np.intp]:
         """For every entry, its place in a wider layout."""
         spans = wider.spans()
-        places = [np.arange(self.dense_size())]
+        places = [np.arange(self.fixed_size())]
         for (name, words), (_, all_words) in zip(self.words, wider.words, strict=True):
             places.append(spans[name].start + np.searchsorted(np.array(all_words), np.array(words)))
         return np.concatenate(places).astype(np.intp)
@@ -79,17 +96,23 @@ class Layout:
         spans = self.spans()
         for name, _ in self.dense:
             vector[spans[name]] = coefficients.get(name, 0.0)
+        for name, _, words in self.bags:
+            vector[spans[name]] = _ordered(coefficients.get(name, {}), words) if words else coefficients.get(name, 0.0)
         for name, words in self.words:
-            own = coefficients.get(name, {})
-            vector[spans[name]] = [own.get(word, 0.0) for word in words]
+            vector[spans[name]] = _ordered(coefficients.get(name, {}), words)
         return vector
 
     def coefficients(self, vector: Floats) -> dict[str, Any]:
-        """A vector without its bias as plain values, by name."""
+        """A vector without its bias by name: plain values, and an array for a bag whose places have no names."""
         spans = self.spans()
         named: dict[str, Any] = {
             name: vector[spans[name]].tolist() if width else float(vector[spans[name]][0]) for name, width in self.dense
         }
-        for name, words in self.words:
+        named |= {name: vector[spans[name]].copy() for name, _, words in self.bags if not words}
+        for name, words in (*((name, words) for name, _, words in self.bags if words), *self.words):
             named[name] = dict(zip(words, vector[spans[name]].tolist(), strict=True))
         return {name: named[name] for name in sorted(named)}
+
+
+def _ordered(coefficients: Mapping[str, float], words: Iterable[str]) -> list[float]:
+    return [coefficients.get(word, 0.0) for word in words]

@@ -43,11 +43,11 @@ class Levels(Encoder):
 
     @classmethod
     def accumulate(cls, parameters: Parameters, x: Columns, y: Floats) -> dict[str, dict[str, int]]:
-        return {name: _counts(cast(Category, column)) for name, column in cls.chosen(parameters, x).items()}
+        return {name: counts(cast(Category, column)) for name, column in cls.chosen(parameters, x).items()}
 
     @classmethod
     def update(cls, parameters: Parameters, statistics: Mapping[str, Mapping[str, int]]) -> Parameters:
-        levels = {name: _frequent(counts, parameters["rare"]) for name, counts in statistics.items()}
+        levels = {name: frequent(counts, parameters["rare"]) for name, counts in statistics.items()}
         return {**parameters, "levels": levels}
 
 
@@ -57,12 +57,13 @@ def _recode(column: Category, levels: Mapping[str, int]) -> Category:
     return Category(np.array(table, np.int32)[column.codes], tuple(levels))
 
 
-def _counts(column: Category) -> dict[str, int]:
+def counts(column: Category) -> dict[str, int]:
     """Rows of every word that occurs."""
     counts = np.bincount(column.codes + 1, minlength=len(column.vocabulary) + 1)[1:].tolist()
     return {word: rows for word, rows in zip(column.vocabulary, counts, strict=True) if rows}
 
 
-def _frequent(counts: Mapping[str, int], rare: int) -> dict[str, int]:
+def frequent(counts: Mapping[str, int], rare: int) -> dict[str, int]:
+    """The code of each word that `rare` rows or more have, by name, and of `OTHER`, the last."""
     words = sorted(word for word, rows in counts.items() if rows >= rare and word != OTHER)
     return {word: code for code, word in enumerate([*words, OTHER])}

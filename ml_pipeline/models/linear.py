@@ -28,5 +28,10 @@ class LinearRegression(LinearModel):
         return float(np.sqrt(sums.label_squares / sums.rows)) or 1.0
 
     @classmethod
+    def variance(cls, sums: Sums, freedom: float) -> float:
+        """Squared errors by the degrees of freedom that the fit left, at least one."""
+        return 2.0 * sums.loss / max(sums.rows - freedom, 1.0)
+
+    @classmethod
     def loss(cls, y: Floats, prediction: Floats) -> Floats:
         return np.square(y - prediction) / 2

@@ -7,24 +7,25 @@ from typing import cast
 
 import numpy as np
 
-from ml_pipeline.columns import Columns, Floats, Kind, kind
+from ml_pipeline.columns import Encoded, Floats, Kind, kind
 from ml_pipeline.errors import ChainError, FitError
-from ml_pipeline.models import design
+from ml_pipeline.models import design, standard_errors
 from ml_pipeline.models.layout import Layout
 from ml_pipeline.models.linear_predictor import score
-from ml_pipeline.models.newton import Sums, advance
+from ml_pipeline.models.newton import Sums, advance, penalties
 from ml_pipeline.templates import NO_PARAMETERS, BaseModel, Parameters, require
 
 
 class LinearModel(BaseModel):
     """A ridge-penalised linear model, fitted by Newton's method with sums over rows.
 
-    Works on the named columns, or on all it is given: numbers, blocks, and categories as one coefficient per word.
-    Learns `bias`, `coefficients` and `fit`, a report on how the fit went.
+    Works on the named columns, or on all it is given: numbers, blocks, categories as one coefficient per word, and
+    bags as one per place. Learns `bias`, `coefficients`, `standard_errors` of both in the same form, which
+    `standard_errors.py` explains, and `fit`, a report on how the fit went.
     """
 
     learns = True
-    accepts = ("number", "block", "category")
+    accepts = ("number", "block", "category", "bag")
 
     @classmethod
     def start(cls, *columns: str, ridge: float | Sequence[float] = 1.0) -> Parameters:
@@ -60,7 +61,17 @@ class LinearModel(BaseModel):
         raise NotImplementedError
 
     @classmethod
-    def transform(cls, x: Columns, parameters: Parameters = NO_PARAMETERS) -> Floats:
+    def variance(cls, sums: Sums, freedom: float) -> float:
+        """Of a label around its expectation, in terms of the second derivative of the loss.
+
+        Args:
+            sums: At the coefficients that are fitted.
+            freedom: Degrees of freedom that the fit used.
+        """
+        raise NotImplementedError
+
+    @classmethod
+    def transform(cls, x: Encoded, parameters: Parameters = NO_PARAMETERS) -> Floats:
         """The expected label of each row, shape (rows,)."""
         return cls.mean(score(x, parameters["bias"], parameters["coefficients"]))
 
@@ -69,7 +80,7 @@ class LinearModel(BaseModel):
         return "fit" in parameters
 
     @classmethod
-    def accumulate(cls, parameters: Parameters, x: Columns, y: Floats) -> Sums:
+    def accumulate(cls, parameters: Parameters, x: Encoded, y: Floats) -> Sums:
         """Losses, derivatives and labels summed over these rows.
 
         Raises:
@@ -110,7 +121,13 @@ class LinearModel(BaseModel):
                 expected="at least one",
                 do="look at what the stages before train left over",
             )
-        return advance(parameters, statistics, cls.unit(statistics))
+        moved = advance(parameters, statistics, cls.unit(statistics))
+        return {**moved, "standard_errors": cls._errors(moved, statistics)} if cls.fitted(moved) else moved
+
+    @classmethod
+    def _errors(cls, parameters: Parameters, sums: Sums) -> Parameters:
+        errors, freedom = standard_errors.errors(sums.hessian, penalties(parameters, sums.layout.size()))
+        return standard_errors.named(errors * np.sqrt(cls.variance(sums, freedom)), sums.layout)
 
     @classmethod
     def variants(cls, parameters: Parameters) -> Sequence[Parameters]:
@@ -121,10 +138,11 @@ class LinearModel(BaseModel):
     @classmethod
     def vary(cls, parameters: Parameters, variant: Parameters) -> Parameters:
         """Another strength, to be fitted again from the coefficients that are there."""
-        return {**{key: value for key, value in parameters.items() if key != "fit"}, **variant}
+        unfitted = {key: value for key, value in parameters.items() if key not in ("fit", "standard_errors")}
+        return {**unfitted, **variant}
 
 
-def _not_finite(model: str, x: Columns, layout: Layout) -> FitError:
+def _not_finite(model: str, x: Encoded, layout: Layout) -> FitError:
     names = [name for name, _ in layout.dense if not np.isfinite(cast(Floats, x[name])).all()]
     return FitError(
         f"{model} cannot learn from numbers that are missing or infinite",

@@ -69,8 +69,7 @@ def advance(parameters: Parameters, sums: Sums, unit: float) -> Parameters:
         unit: Size of a typical score, in whose terms a step is small.
     """
     theta = sums.layout.vector(parameters.get("bias", 0.0), parameters.get("coefficients", {}))
-    penalty = np.full(len(theta), float(parameters["ridge"]))
-    penalty[0] = 0.0
+    penalty = penalties(parameters, len(theta))
     objective = sums.loss + float(penalty @ np.square(theta)) / 2
     gradient = sums.gradient + penalty * theta
     before = parameters.get("progress", {"passes": 0, "objective": np.inf})
@@ -89,23 +88,58 @@ def advance(parameters: Parameters, sums: Sums, unit: float) -> Parameters:
     return {**moved, "fit": _report(sums.rows, progress, gradient, largest)}
 
 
+def penalties(parameters: Parameters, size: int) -> Floats:
+    """The diagonal of the penalty's Hessian: the ridge, and 0 for the bias."""
+    penalty = np.full(size, float(parameters["ridge"]))
+    penalty[0] = 0.0
+    return penalty
+
+
 def direction(hessian: Floats, gradient: Floats) -> Floats:
     """Newton's step: minus the gradient divided by the Hessian, in which every column has been given unit size.
 
     Columns that are combinations of others up to rounding leave directions without curvature; no step goes there.
     """
+    size, scaled = _scaled(hessian)
+    slope = -gradient / size
+    if _is_firm(scaled):
+        return np.asarray(np.linalg.solve(scaled, slope) / size)
+    values, vectors = _firm_directions(scaled)
+    return np.asarray(vectors @ ((vectors.T @ slope) / values) / size)
+
+
+def inverse(hessian: Floats) -> tuple[Floats, Floats]:
+    """The size of every column, and the inverse of the Hessian in which each has been given unit size.
+
+    Directions without curvature, as in `direction`, are left out of the inverse.
+    """
+    size, scaled = _scaled(hessian)
+    if _is_firm(scaled):
+        return size, np.asarray(np.linalg.inv(scaled), np.float64)
+    values, vectors = _firm_directions(scaled)
+    return size, (vectors / values) @ vectors.T
+
+
+def _scaled(hessian: Floats) -> tuple[Floats, Floats]:
     size = np.sqrt(np.diag(hessian))
     size[size == 0.0] = 1.0
-    scaled, slope = hessian / np.outer(size, size), -gradient / size
+    return size, hessian / np.outer(size, size)
+
+
+def _is_firm(scaled: Floats) -> bool:
+    """Whether there is curvature in every direction."""
     try:
         own = np.square(np.diag(np.linalg.cholesky(scaled)))
     except np.linalg.LinAlgError:
-        own = np.zeros(1)
-    if own.min() > SINGULAR:
-        return np.asarray(np.linalg.solve(scaled, slope) / size)
+        return False
+    return bool(own.min() > SINGULAR)
+
+
+def _firm_directions(scaled: Floats) -> tuple[Floats, Floats]:
+    """Curvatures and the directions that have them."""
     values, vectors = np.linalg.eigh(scaled)
     firm = values > SINGULAR * values[-1]
-    return np.asarray(vectors[:, firm] @ ((vectors[:, firm].T @ slope) / values[firm]) / size)
+    return values[firm], vectors[:, firm]
 
 
 def _sizes(sums: Sums) -> Floats:

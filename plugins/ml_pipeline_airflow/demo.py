@@ -2,6 +2,9 @@
 
 Starts the embedded object store, gives Airflow a home of its own, runs offline training and then online scoring as of
 one day through `airflow dags test`, and ends with a summary. Runs in containers where an engine answers.
+
+A use case may have a module `demo`: `AS_OF` is the day, and `prepare()` puts in place what lies outside (the settings
+of the store are in the environment) and gives the parameters of both runs.
 """
 
 from __future__ import annotations
@@ -11,11 +14,13 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, NamedTuple
 
 from ml_pipeline.artifacts import embedded
+from ml_pipeline.discovery import UseCase, find
 from ml_pipeline.errors import PipelineError, StageError
 from ml_pipeline_airflow.builder import NAMES, RUNNER
 from ml_pipeline_airflow.runner import Choice, choose
@@ -28,14 +33,17 @@ QUIET = re.compile(r"^(process|container|image) | begins$| as of ")
 
 def main(arguments: list[str]) -> int:
     """Exit code 0 when both DAGs succeeded."""
-    use_case, as_of = (*arguments, *("flights", "2013-09-01")[len(arguments) :])[:2]
+    use_case = arguments[0] if arguments else "flights"
     try:
         choice = choose()
         say(f"runner: {choice.name} ({choice.why})")
         environment = settings(choice)
+        os.environ.update(environment)
         _call(["airflow", "db", "migrate"], environment, "Airflow's database")
+        own = _own(find(use_case))
+        as_of = (*arguments[1:], own.as_of)[0]
         for kind in NAMES.values():
-            run_dag(f"{use_case}.{kind}", as_of, environment)
+            run_dag(f"{use_case}.{kind}", {"as_of": as_of, "parameters": own.prepare()}, environment)
     except PipelineError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - a command's answer
         return error.exit_code
@@ -45,6 +53,19 @@ def main(arguments: list[str]) -> int:
         code |= _ml_pipeline(environment, "graph", use_case, "--format", "svg", into=file)
     say(f"graph        {picture}")
     return code
+
+
+class Own(NamedTuple):
+    """What a use case's demo takes: the day, and what puts the rest in place and gives the parameters of the runs."""
+
+    as_of: str
+    prepare: Callable[[], dict[str, Any]]
+
+
+def _own(use_case: UseCase) -> Own:
+    if not (use_case.folder / "demo.py").is_file():
+        return Own("2013-09-01", dict)
+    return Own(use_case.load("demo.AS_OF"), cache(use_case.load("demo.prepare")))
 
 
 def settings(choice: Choice) -> dict[str, str]:
@@ -71,14 +92,14 @@ def airflow_settings() -> dict[str, str]:
     }
 
 
-def run_dag(dag: str, as_of: str, environment: Mapping[str, str]) -> None:
+def run_dag(dag: str, conf: Mapping[str, Any], environment: Mapping[str, str]) -> None:
     """One DAG through `airflow dags test`, with the lines of its stages as they come.
 
     Raises:
         StageError: it failed.
     """
-    say(f"{dag} as of {as_of}")
-    command = ["airflow", "dags", "test", dag, "--conf", json.dumps({"as_of": as_of})]
+    say(f"{dag} as of {conf['as_of']}")
+    command = ["airflow", "dags", "test", dag, "--conf", json.dumps(conf)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, env=environment, stdout=pipe, stderr=subprocess.STDOUT, text=True) as process:  # noqa: S603
         log = list(_shown(process.stdout or ()))

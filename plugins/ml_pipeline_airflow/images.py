@@ -1,16 +1,29 @@
-"""The images of stages: which there are, what each holds."""
+"""The images of stages: which there are, what each holds.
+
+There is one of each kind (`data`, `train`, `serve`) that all use cases share. A use case that does not come with
+ml_pipeline, or that requires packages of its own, has images of its own, each on top of the shared one of its kind.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping
+from contextlib import closing
 from typing import Any, NamedTuple
 
-from ml_pipeline.config import UseCaseConfig
-from ml_pipeline.errors import UsageError
+from ml_pipeline.discovery import UseCase
+from ml_pipeline.errors import NothingToDo, UsageError
 from ml_pipeline.stages import tasks
 
 CONTENTS = "ml-pipeline.contents"
 """The label that says what an image holds, the same wherever the same thing was built."""
+
+REQUIREMENTS = "requirements"
+"""Folder of a use case with a file `<kind>.txt` of packages for each kind of image that needs more than is there."""
+
+NAME = re.compile(r"[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*")
+"""What an engine takes as the name of an image."""
 
 
 class Image(NamedTuple):
@@ -29,10 +42,20 @@ def reference(name: str) -> str:
     return f"ml-pipeline/{name}:latest"
 
 
-def needed(config: UseCaseConfig) -> dict[str, str]:
-    """Short names and tags of all images that a use case's tasks run in."""
-    both = (*tasks(config, "offline"), *tasks(config, "online"))
-    return {name: reference(name) for name in sorted({task.image for task in both})}
+def has_own(use_case: UseCase) -> bool:
+    """Whether a use case needs more than the shared images hold."""
+    return not use_case.built_in or (use_case.folder / REQUIREMENTS).is_dir()
+
+
+def short_name(use_case: UseCase, kind: str) -> str:
+    """The short name of the image of a kind that a use case's tasks run in, such as `train` or `parcels-train`."""
+    return f"{_safe(use_case.config.name)}-{kind}" if has_own(use_case) else kind
+
+
+def needed(use_case: UseCase) -> dict[str, str]:
+    """Kinds and tags of all images that a use case's tasks run in."""
+    both = (*tasks(use_case.config, "offline"), *tasks(use_case.config, "online"))
+    return {kind: reference(short_name(use_case, kind)) for kind in sorted({task.image for task in both})}
 
 
 def resolve(client: Any, references: Mapping[str, str]) -> dict[str, Image]:
@@ -42,6 +65,38 @@ def resolve(client: Any, references: Mapping[str, str]) -> dict[str, Image]:
         UsageError: one is missing.
     """
     return {name: _resolve(client, tag) for name, tag in references.items()}
+
+
+def check(use_case: UseCase) -> str:
+    """What `ml-pipeline validate` says of a use case's images.
+
+    Raises:
+        NothingToDo: one is not built yet, which is a fault only where stages are to run in containers.
+    """
+    import docker
+
+    try:
+        with closing(docker.from_env()) as client:
+            client.ping()
+            found = resolve(client.api, needed(use_case))
+    except docker.errors.DockerException:
+        return "no container engine answers, so stages run as processes"
+    except UsageError as missing:
+        what, do = f"{missing.given} is not built yet", "`make images` builds it; stages that run as processes need none"
+        raise NothingToDo(what, do=do) from missing
+    return ", ".join(f"{short_name(use_case, kind)} {image.contents[:12]}" for kind, image in found.items())
+
+
+def _safe(name: str) -> str:
+    """A use case's name in lower case; one that is no name of an image made so, and still like no other.
+
+    >>> _safe("Parcels"), _safe("_parcels")
+    ('parcels', 'parcels-a40c2058')
+    """
+    lower = name.lower()
+    if NAME.fullmatch(lower):
+        return lower
+    return "-".join([*re.findall(r"[a-z0-9]+", lower), hashlib.sha256(name.encode()).hexdigest()[:8]])
 
 
 def _resolve(client: Any, tag: str) -> Image:

@@ -1,8 +1,12 @@
-"""What a container sees of the machine: its credentials as files, and a store that is a local folder. Nothing else."""
+"""What a container sees of the machine, and nothing else of it.
+
+Its credentials as files, a store that is a local folder, and the local files or folders that it ingests.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,8 +23,18 @@ STAGE_USER = 10001
 
 SECRETS = "/run/secrets"
 
-FILES = {"AWS_SHARED_CREDENTIALS_FILE": "aws-credentials", "GOOGLE_APPLICATION_CREDENTIALS": "google-credentials"}
+FILES = {
+    "AWS_SHARED_CREDENTIALS_FILE": "aws-credentials",
+    "GOOGLE_APPLICATION_CREDENTIALS": "google-credentials",
+    "PGPASSFILE": "pgpass",
+}
 """Variables that name a file with credentials, and that file's name in a container."""
+
+USUAL = {"AWS_SHARED_CREDENTIALS_FILE": "~/.aws/credentials", "PGPASSFILE": "~/.pgpass"}
+"""Where a file with credentials is looked for when its variable names none."""
+
+LOCAL = re.compile("((?:sqlite:)?(?:file://)?)(/.*)")
+"""Addresses that are paths from the root on."""
 
 
 class Secrets(NamedTuple):
@@ -72,14 +86,52 @@ def store_mount(folder: Path) -> Mount:
     return Mount(str(folder), str(folder), type="bind")
 
 
+class Place(NamedTuple):
+    """A file or folder on this machine that records come from, and what an address says before it."""
+
+    scheme: str
+    path: Path
+
+    @property
+    def address(self) -> str:
+        """From the root on, without detours."""
+        return f"{self.scheme}{self.path}"
+
+
+def place(address: str) -> Place | None:
+    """What a source's address means on this machine; none where it means something else.
+
+    >>> place("sqlite:/srv/night/../shop.db").address
+    'sqlite:/srv/shop.db'
+    >>> place("s3://bucket/orders") or place("postgresql://host/shop") or place("")
+    """
+    found = LOCAL.fullmatch(address)
+    return Place(found[1], Path(os.path.normpath(found[2]))) if found else None
+
+
+def source_mount(path: Path) -> Mount:
+    """What a source reads, at the same path, never to be written.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    if not path.exists():
+        raise UsageError(
+            "a source's records are not where pipeline.yaml says",
+            given=path,
+            expected="a file or folder on the machine that runs the container",
+            do="put it there, or correct the source's address",
+        )
+    return Mount(str(path), str(path), type="bind", read_only=True)
+
+
 def _content(name: str) -> str:
     """The file that a variable names; AWS keys that stand in the environment itself become such a file."""
     keys = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
     if name.startswith("AWS") and os.environ.get(keys[0]):
         lines = [f"{key.lower()} = {os.environ[key]}" for key in keys if os.environ.get(key)]
         return "\n".join(["[default]", *lines, ""])
-    default = "~/.aws/credentials" if name.startswith("AWS") else ""
-    path = Path(os.environ.get(name) or default).expanduser()
+    path = Path(os.environ.get(name) or USUAL.get(name, "")).expanduser()
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 

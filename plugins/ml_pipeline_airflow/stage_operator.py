@@ -7,14 +7,15 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import msgspec
 from airflow.providers.docker.operators.docker import DockerOperator
 from docker.types import LogConfig, Mount
 
-from ml_pipeline.discovery import find
-from ml_pipeline.stages import STAGES
+from ml_pipeline.discovery import UseCase, find
+from ml_pipeline.stages import select
 from ml_pipeline_airflow import images, mounts, request
 from ml_pipeline_airflow.container import LABEL, StageContainer
 from ml_pipeline_airflow.docker_client import Limits, StageHook
@@ -31,8 +32,8 @@ class StageOperator(StageTask, DockerOperator):  # type: ignore[misc]
     """Runs steps of a use case in one container.
 
     Args:
-        image: short name of the image that they run in.
-        references: tags of all images of the use case by short name; what they hold counts for the system version.
+        image: kind of the image that they run in: `data`, `train` or `serve`.
+        references: tags of all images of the use case by kind; what they hold counts for the system version.
     """
 
     template_fields: Sequence[str] = (*DockerOperator.template_fields, *StageTask.template_fields)
@@ -62,15 +63,22 @@ class StageOperator(StageTask, DockerOperator):  # type: ignore[misc]
                 container.remove()
 
     def _run(self, container: StageContainer, secrets: mounts.Secrets, order: Order) -> None:
-        """Start the image that is there now, told what all images of the use case hold."""
-        found = images.resolve(self.cli, self.references or images.needed(order.config))
+        """Start the image that is there now, told what all images of the use case hold and where its records are."""
+        use_case = find(self.use_case, order.request.parameters)
+        found = images.resolve(self.cli, self.references or images.needed(use_case))
         own = found[self.image]
         self.log.info("image %s is %s, contents %s", self.image, own.id, own.contents)
-        ordered = msgspec.structs.replace(order.request, images={name: image.contents for name, image in found.items()})
+        places = _places(use_case, order)
+        ordered = msgspec.structs.replace(
+            order.request,
+            images={kind: image.contents for kind, image in found.items()},
+            parameters=order.request.parameters | _addresses(places),
+        )
+        sources = [mounts.source_mount(place.path) for place in places.values()]
         container.run(
             own.id,
             _labels(order),
-            self._host([*secrets.mounts, *_store(order)], order),
+            self._host([*secrets.mounts, *_store(order), *sources], order),
             command=["stage", msgspec.json.encode(ordered).decode()],
             environment={**request.settings(), **self.environment, **secrets.variables, "HOME": "/tmp"},  # noqa: S108
             user=f"{mounts.user()}:{mounts.user()}",
@@ -103,11 +111,27 @@ def _limits(config: Any) -> Limits:
     return Limits(config.resources.memory_bytes, config.resources.cpus)
 
 
+def _ingested(order: Order) -> list[str]:
+    """Sources whose records are fetched: by the steps that read nothing stored."""
+    chosen = select(order.config, order.request.mode, order.request.stages)
+    return [step.source for step in chosen if not step.reads]
+
+
 def _reaches_out(order: Order) -> bool:
-    """Whether anything is to be had over the network: the store, or records (for a stage that reads nothing stored)."""
-    sources = {stage.name for stage in STAGES if not any(flow.reads for flow in (stage.offline, stage.online) if flow)}
-    remote = request.local_folder(order.request.store) is None
-    return remote or any(step.partition(".")[0] in sources for step in order.request.stages)
+    """Whether anything is to be had over the network: the store, or records."""
+    return request.local_folder(order.request.store) is None or bool(_ingested(order))
+
+
+def _places(use_case: UseCase, order: Order) -> dict[str, mounts.Place]:
+    """Source -> where on this machine its records are, save in the use case's own folder, which the image holds."""
+    folder = Path(os.path.normpath(use_case.folder))
+    found = {name: mounts.place(use_case.address(name, order.request.store)) for name in _ingested(order)}
+    return {name: place for name, place in found.items() if place and not place.path.is_relative_to(folder)}
+
+
+def _addresses(places: Mapping[str, mounts.Place]) -> dict[str, str]:
+    """Parameters that say it in full: pipeline.yaml may say it from the use case's folder or the user's home on."""
+    return {f"sources.{name}.address": place.address for name, place in places.items()}
 
 
 def _store(order: Order) -> list[Mount]:

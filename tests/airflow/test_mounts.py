@@ -58,3 +58,51 @@ def test_a_store_folder_of_somebody_else_is_refused_in_words(tmp_path: Path, mon
     tmp_path.chmod(0o755)
     with pytest.raises(UsageError, match=r"may not write.*chown"):
         mounts.store_mount(tmp_path)
+
+
+def test_a_password_file_of_postgresql_is_found_where_it_usually_is(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".pgpass").write_text("usual")
+    with mounts.secrets() as secrets:
+        (mount,) = secrets.mounts
+        assert Path(mount["Source"]).read_text() == "usual"
+        assert Path(mount["Source"]).stat().st_mode & 0o777 == 0o400
+        assert secrets.variables == {"PGPASSFILE": "/run/secrets/pgpass"}
+    (tmp_path / "other").write_text("other")
+    monkeypatch.setenv("PGPASSFILE", str(tmp_path / "other"))
+    with mounts.secrets() as secrets:
+        assert Path(secrets.mounts[0]["Source"]).read_text() == "other"
+
+
+@pytest.mark.parametrize(
+    ("address", "path"),
+    [
+        ("/srv/orders.csv", "/srv/orders.csv"),
+        ("/srv/cases/demo/../../orders", "/srv/orders"),
+        ("sqlite:/srv/shop.db", "/srv/shop.db"),
+        ("file:///srv/orders.csv", "/srv/orders.csv"),
+        ("sqlite:file:///srv/shop.db", "/srv/shop.db"),
+    ],
+)
+def test_an_address_that_is_a_path_is_a_place_on_this_machine(address: str, path: str) -> None:
+    place = mounts.place(address)
+    assert place
+    assert place.path == Path(path)
+    assert mounts.place(place.address) == place
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "s3://bucket/orders", "https://shop.invalid/orders", "postgresql://shop", "synthetic:9", "sqlite:s3://b/x"],
+)
+def test_any_other_address_is_not(address: str) -> None:
+    assert mounts.place(address) is None
+
+
+def test_a_source_is_read_only_and_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=rf"not where pipeline.yaml says. Given: {tmp_path}/orders.csv.*put it there"):
+        mounts.source_mount(tmp_path / "orders.csv")
+    (tmp_path / "orders.csv").touch()
+    mount = mounts.source_mount(tmp_path / "orders.csv")
+    assert (mount["Source"], mount["Target"], mount["ReadOnly"]) == (*[str(tmp_path / "orders.csv")] * 2, True)

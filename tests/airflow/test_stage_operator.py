@@ -94,6 +94,8 @@ class TestOnAnEngine:
     ) -> None:
         with pytest.raises(AirflowFailException, match=r"ml-pipeline-test/none:1.*make images"):
             operator(references={"data": "ml-pipeline-test/none:1"}).execute(context())
+        with pytest.raises(AirflowFailException, match=r"Given: ml-pipeline/demo-data:latest.*make images"):
+            operator(references=None).execute(context())
 
     def test_the_stage_gets_its_order_and_the_task_its_result(
         self, operator: Callable[..., StageOperator], context: Callable[..., Any], shared: Path
@@ -186,6 +188,41 @@ class TestOnAnEngine:
         with made.start(made.order(context())) as container:
             assert self.engine.api.inspect_container(container.id)["HostConfig"]["NetworkMode"] == "bridge"
 
+    def test_records_at_a_local_path_are_mounted_for_the_stage_that_fetches_them(
+        self, operator: Callable[..., StageOperator], context: Callable[..., Any], shared: Path
+    ) -> None:
+        orders, weather = shared.parent / "orders.csv", shared.parent / "weather"
+        orders.touch()
+        weather.mkdir()
+        detour = f"{shared.parent}/away/../orders.csv"
+        parameters = {"sources.orders.address": detour, "sources.weather.address": f"sqlite:{weather}"}
+        made = operator("hang", stages=["ingest.orders"])
+        order = made.order(context(parameters=parameters))
+        with made.start(order) as container:
+            mounted = self.mounted(container)
+            (told,) = self.engine.api.inspect_container(container.id)["Config"]["Cmd"][1:]
+        assert mounted == {str(shared): True, str(orders): False}
+        assert msgspec.json.decode(told)["parameters"] == parameters | {"sources.orders.address": str(orders)}
+        other = operator("hang", stages=["prepare.orders", "ingest.weather"])
+        with other.start(other.order(context(parameters=parameters))) as container:
+            assert self.mounted(container) == {str(shared): True, str(weather): False}
+
+    def test_records_that_the_image_holds_are_not(
+        self, operator: Callable[..., StageOperator], context: Callable[..., Any], demo: Path, shared: Path
+    ) -> None:
+        made = operator("hang", stages=["ingest.orders"])
+        for address in ("orders.csv", str(demo / "demo_case/orders.csv"), "s3://bucket/orders"):
+            with made.start(made.order(context(parameters={"sources.orders.address": address}))) as container:
+                assert self.mounted(container) == {str(shared): True}
+
+    def test_records_that_are_not_there_keep_the_stage_from_starting(
+        self, operator: Callable[..., StageOperator], context: Callable[..., Any], tmp_path: Path
+    ) -> None:
+        made = operator(stages=["ingest.orders"])
+        with pytest.raises(AirflowFailException, match=rf"not where pipeline.yaml says. Given: {tmp_path}/none.csv"):
+            made.execute(context(parameters={"sources.orders.address": f"{tmp_path}/none.csv"}))
+        assert self.left() == []
+
     @pytest.mark.parametrize("how", ["hang", "stubborn"])
     def test_a_killed_task_is_not_green_and_leaves_no_container(
         self, operator: Callable[..., StageOperator], context: Callable[..., Any], how: str
@@ -239,6 +276,11 @@ class TestOnAnEngine:
         with pytest.raises(StageError, match=r"stopped answering.*make engine"):
             container.exit_code()
         client.close()
+
+    def mounted(self, container: StageContainer) -> dict[str, bool]:
+        """Path of each mount that is no secret, and whether it may be written."""
+        found = self.engine.api.inspect_container(container.id)["Mounts"]
+        return {mount["Destination"]: mount["RW"] for mount in found if "/run/secrets" not in mount["Destination"]}
 
     def left(self) -> list[str]:
         """Containers of this test's task that are still there."""

@@ -52,6 +52,7 @@ def add(registry: Registry, version: str = "v1") -> Model:
     model = Model(
         version=version, model="models.Late", system_version="s", as_of="2013-09-01T04:00:00+00:00", rows=3, seed=0,
         snapshots=["a"], made_from={"train": "d"}, system={"source": {"demo/models.py": "1"}},
+        synthetic=[],
         parameters_sha256=hashlib.sha256(content).hexdigest(),
     )  # fmt: skip
     registry.add(model, content)

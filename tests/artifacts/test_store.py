@@ -120,6 +120,46 @@ def test_a_bucket_may_be_shared_under_a_prefix(s3: Store) -> None:
     assert shared.address("a") == f"{s3.uri}/{prefix}/team/a"
 
 
+def test_a_reader_fetches_what_is_read(store: Store) -> None:
+    content = bytes(range(256)) * 20_000
+    store.put("a/b", content)
+    with store.reader("a/b") as file:
+        assert file.read(10) == content[:10]
+        assert file.seek(-5, os.SEEK_END) == len(content) - 5
+        assert file.read() == content[-5:]
+        assert file.read(1) == b""
+        assert file.seek(1_000_003) == file.tell()
+        assert file.read(3_000_000) == content[1_000_003:4_000_003]
+        file.seek(0)
+        assert file.read() == content
+
+
+def test_a_reader_of_nothing(store: Store) -> None:
+    store.put("empty", b"")
+    with store.reader("empty") as file:
+        assert file.read() == b""
+    with pytest.raises(NotFoundError, match="the object is not there"):
+        store.reader("none")
+
+
+def test_a_reader_never_mixes_an_object_with_the_one_that_replaces_it(store: Store) -> None:
+    store.put("a", b"x" * 5_000_000)
+    with store.reader("a") as file:
+        assert file.read(1) == b"x"
+        store.put("a", b"y" * 5_000_000)
+        with pytest.raises(StoreError, match="the object was replaced while it was read"):
+            file.read()
+
+
+@pytest.mark.store
+def test_a_reader_of_what_has_gone_says_so(s3: Store) -> None:
+    s3.put("a", b"x" * 5_000_000)
+    with s3.reader("a") as file:
+        s3.delete("a")
+        with pytest.raises(NotFoundError, match="the object is not there"):
+            file.read()
+
+
 def test_what_is_not_there(store: Store) -> None:
     assert not store.exists("a")
     with pytest.raises(NotFoundError, match="the object is not there") as caught:

@@ -33,7 +33,7 @@ def _refused(parcels: Parcels, command: Callable[..., Result], old: str, new: st
         ("replicates: 20", "replicates: many", "line 34: Expected `int`, got `str`. Given: many"),
         ("roc_auc: 0.6", "roc_auc: good", "line 32: Expected `float`, got `str`. Given: good"),
         ("slices: [depot]", "slices: depot", "line 33: Expected `array`, got `str`. Given: depot"),
-        ("drives: true", "drives: perhaps", "line 13: Expected `bool`, got `str`. Given: perhaps"),
+        ("drives: true", "drives: perhaps", "line 13: Invalid enum value 'perhaps'. Given: perhaps"),
         ("validation: 4d", "validation: 4 days", "line 29: split.validation is not a duration. Given: 4 days"),
         ("at_most: 5%", "at_most: five", "line 36: at_most is not a share. Given: five. Expected: a share such as 1%"),
         ("label: late", "label: late\nlabel: delay", "line 7: 'label' stands twice"),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import tarfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from docker.utils.build import exclude_paths
 
 from containers import build
 
@@ -53,10 +55,43 @@ def test_a_failed_build_tells_its_last_words() -> None:
         class api:  # noqa: N801
             @staticmethod
             def build(**_: Any) -> list[dict[str, str]]:
-                return [{"stream": "no matching distribution\n"}, {"error": "exit status 1"}]
+                said = ["fetched\n", "Step 2/3 : RUN pip\n", " ---> Running in 123\n", "no matching distribution\n"]
+                return [*({"stream": line} for line in said), {"error": "exit status 1"}]
 
-    with pytest.raises(build.BuildError, match=r"(?s)image data.*no matching distribution.*exit status 1"):
+    with pytest.raises(build.BuildError) as failed:
         build.run_build(Client(), build.Progress("data"))
+    words = ["the image data cannot be built:", "no matching distribution", "exit status 1"]
+    assert str(failed.value).splitlines() == words
+
+
+def test_the_table_says_what_each_image_adds(capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = {"base": (280, 0), "train": (460, 280), "parcels-train": (461, 460)}
+    build.print_table({name: build.Built(image(size), shares * 10**6) for name, (size, shares) in sizes.items()})
+    lines = capsys.readouterr().out.splitlines()[1:]
+    assert [line.split() for line in lines] == [
+        ["image", "size", "own"],
+        ["ml-pipeline/base:0123456789ab", "280", "MB", "280", "MB"],
+        ["ml-pipeline/train:0123456789ab", "460", "MB", "180", "MB"],
+        ["ml-pipeline/parcels-train:0123456789ab", "461", "MB", "1", "MB"],
+    ]
+    assert len(set(map(len, lines))) == 1
+
+
+def image(size: int) -> Any:
+    """An image of so many megabytes."""
+    return SimpleNamespace(attrs={"Size": size * 10**6}, labels={build.LABEL: "0123456789abcdef"})
+
+
+def test_shared_images_are_not_given_what_a_use_case_requires_or_hides(tmp_path: Path) -> None:
+    given = {"requirements/train.txt", "ml_pipeline/run.py", "ml_pipeline/use_cases/rain/models.py"}
+    rain = "ml_pipeline/use_cases/rain"
+    kept_out = {f"{rain}/requirements/train.txt", f"{rain}/.env", f"{rain}/__pycache__/models.pyc", "README.md", ".env"}
+    for name in given | kept_out:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    ignored = [line for line in (build.ROOT / ".dockerignore").read_text().splitlines() if not line.startswith("#")]
+    found = exclude_paths(str(tmp_path), ignored, dockerfile="ml_pipeline/run.py")
+    assert {name for name in found if (tmp_path / name).is_file()} == given
 
 
 def test_no_engine_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

@@ -92,8 +92,13 @@ def test_a_moment_of_any_form_is_stored_in_utc(values: Any) -> None:
     assert fitted(values, "timestamp") == ([NOON], [])
 
 
-def test_text_without_an_offset_is_no_moment() -> None:
-    assert fitted(pa.array(["2013-09-01T12:00:00", "noon"]), "timestamp")[1] == ["2013-09-01T12:00:00", "noon"]
+@pytest.mark.parametrize("text", ["2013-09-01T12:00:00", "2013-09-01 12:00", "2013-09-01T14:00:00+02:00"])
+def test_text_without_an_offset_is_a_moment_in_utc(text: str) -> None:
+    assert fitted(pa.array([text, "noon"]), "timestamp") == ([NOON], ["noon"])
+
+
+def test_a_day_is_its_first_moment() -> None:
+    assert fitted(pa.array(["2013-09-01"]), "timestamp")[0] == [NOON.replace(hour=0)]
 
 
 def test_a_column_that_is_wrong_from_top_to_bottom_loses_no_record() -> None:

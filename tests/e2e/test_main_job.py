@@ -103,7 +103,7 @@ def test_the_demo_ends_with_what_a_person_wants_to_know(processes: Demo) -> None
     for words in (
         "roc_auc",
         "95 % interval",
-        "718 rows scored, the 10 most at risk",
+        "718 rows scored, the 10 ranked first",
         "parameters",
         "predictions",
         "graph",

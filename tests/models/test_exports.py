@@ -12,10 +12,12 @@ from ml_pipeline.templates import BaseModel
 def test_the_exported_names_are_these() -> None:
     assert models.__all__ == [
         "Cyclic",
+        "HashedText",
         "Impute",
         "Levels",
         "LinearRegression",
         "LogisticRegression",
+        "ManyLevels",
         "RecentRate",
         "Spline",
         "Standardise",

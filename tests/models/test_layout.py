@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ml_pipeline.columns import Category
+from ml_pipeline.columns import Bag, Category
 from ml_pipeline.errors import FitError
 from ml_pipeline.models.layout import Layout
 
@@ -33,6 +33,25 @@ def test_two_batches_have_the_words_of_both() -> None:
     both = mine | Layout.of({**X, "z": Category.of(["pp", "r"])}, X)
     assert both.words == (("z", ("p", "pp", "q", "r")),)
     assert mine.places(both).tolist() == [0, 1, 2, 3, 4, 5, 7]
+
+
+def test_bags_lie_between_numbers_and_words_and_keep_their_names() -> None:
+    x = {**X, "text": Bag.of([1, 2], [0, 0, 1], 2), "tags": Bag.of([0, 1], [1], 3, ("u", "v", "w"))}
+    layout = Layout.of(x, x)
+    assert layout.bags == (("tags", 3, ("u", "v", "w")), ("text", 2, ()))
+    assert layout.spans()["tags"] == slice(5, 8)
+    assert layout.spans()["z"] == slice(10, 12)
+    assert (layout.dense_size(), layout.fixed_size(), layout.size()) == (5, 10, 12)
+    vector = np.arange(12.0)
+    named = layout.coefficients(vector)
+    assert named["tags"] == {"u": 5.0, "v": 6.0, "w": 7.0}
+    assert named["text"].tolist() == [8.0, 9.0]
+    assert layout.vector(0.0, named).tolist() == vector.tolist()
+    assert layout.vector(0.0, {**named, "text": [8.0, 9.0], "tags": {"w": 7.0}})[5:8].tolist() == [0.0, 0.0, 7.0]
+    wider = layout | Layout.of({**x, "z": Category.of(["o", "q"])}, x)
+    assert layout.places(wider).tolist() == [*range(10), 11, 12]
+    with pytest.raises(FitError, match=r"Given: a \(1 wide\), block \(3 wide\), tags \(3 wide\), text \(9 wide\), z"):
+        layout | Layout.of({**x, "text": Bag.of([0, 0], [], 9)}, x)
 
 
 def test_batches_of_different_columns_are_refused() -> None:

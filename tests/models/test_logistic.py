@@ -45,7 +45,7 @@ def test_coefficients_are_those_of_scikit_learn(ridge: float) -> None:
 def test_what_is_learnt_is_plain_and_nothing_temporary_stays() -> None:
     x, y = data(500)
     parameters = LogisticRegression.fit(LogisticRegression(ridge=(1.0, 0.1)).parameters, x, y)
-    assert list(parameters) == ["columns", "ridge", "strengths", "bias", "coefficients", "fit"]
+    assert list(parameters) == ["columns", "ridge", "strengths", "bias", "coefficients", "fit", "standard_errors"]
     assert list(parameters["fit"]) == ["rows", "iterations", "objective", "gradient", "converged", "note"]
     assert json.loads(json.dumps(parameters)) == parameters
     assert parameters["fit"]["rows"] == 500
@@ -62,6 +62,7 @@ def test_each_strength_is_a_variant_that_starts_warm() -> None:
     varied = LogisticRegression.vary(first, {"ridge": 0.5})
     assert not LogisticRegression.fitted(varied)
     assert varied["coefficients"] == first["coefficients"]
+    assert "standard_errors" not in varied
     warm = LogisticRegression.fit(varied, x, y)
     cold = LogisticRegression.fit(LogisticRegression(ridge=0.5).parameters, x, y)
     np.testing.assert_allclose(vector(warm), vector(cold), rtol=1e-6, atol=1e-9)

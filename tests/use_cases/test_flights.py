@@ -16,8 +16,8 @@ from ml_pipeline.artifacts.datasets import open_dataset
 from ml_pipeline.artifacts.registry import Registry
 from ml_pipeline.artifacts.store import Store
 from ml_pipeline.columns import Category, Column
+from ml_pipeline.connectors import CsvFiles
 from ml_pipeline.contract import StageRequest, StageResult, moment
-from ml_pipeline.data.sources import CsvFile
 from ml_pipeline.discovery import find
 from ml_pipeline.models import LogisticRegression
 from ml_pipeline.run import run
@@ -326,7 +326,7 @@ def test_an_unchanged_night_is_reused(night: Night) -> None:
 def test_the_sources_read_files_that_are_installed() -> None:
     use_case = find("flights")
     readers = [use_case.load(own.reader) for own in use_case.config.sources.values() if own.reader]
-    assert all(isinstance(reader, CsvFile) and reader.path.is_file() for reader in readers)
+    assert all(isinstance(reader, CsvFiles) and Path(reader.address).is_file() for reader in readers)
 
 
 def _equal(ours: Column, theirs: Column) -> bool:

@@ -12,7 +12,7 @@ import numpy as np
 
 from ml_pipeline.chain import chain
 from ml_pipeline.columns import Category, Floats, Times
-from ml_pipeline.data.sources import CsvFile
+from ml_pipeline.connectors import CsvFiles
 from ml_pipeline.errors import DataError
 
 NEW_YORK = "America/New_York"
@@ -88,8 +88,7 @@ def _offset(moment: np.datetime64, code: int, zones: tuple[str, ...]) -> float:
     return float(local.utcoffset().total_seconds() / 60)
 
 
-flights = CsvFile(
-    data_file("flights.csv.zip"),
+flights = CsvFiles(
     {
         "carrier": "string", "flight": "int64", "tailnum": "string", "origin": "string", "dest": "string",
         "time_hour": "timestamp", "hour": "int64", "minute": "int64", "sched_dep_time": "int64",
@@ -97,6 +96,7 @@ flights = CsvFile(
         "dep_delay": "float64", "arr_time": "int64", "arr_delay": "float64", "air_time": "float64",
     },
     adds=chain(scheduled_departure, scheduled_arrival, landed_by),
+    address=data_file("flights.csv.zip"),
 )  # fmt: skip
 
 
@@ -105,18 +105,17 @@ def observed_at(time_hour: Times) -> Times:
     return time_hour
 
 
-weather = CsvFile(
-    data_file("weather.csv"),
+weather = CsvFiles(
     {
         "origin": "string", "time_hour": "timestamp", "temp": "float64", "dewp": "float64", "humid": "float64",
         "wind_dir": "float64", "wind_speed": "float64", "wind_gust": "float64", "precip": "float64",
         "pressure": "float64", "visib": "float64",
     },
     adds=chain(observed_at),
+    address=data_file("weather.csv"),
 )  # fmt: skip
 
-planes = CsvFile(
-    data_file("planes.csv"),
+planes = CsvFiles(
     {
         "tailnum": "string",
         "year": "float64",
@@ -126,10 +125,12 @@ planes = CsvFile(
         "seats": "float64",
         "engine": "string",
     },
+    address=data_file("planes.csv"),
 )
 
-airports = CsvFile(
-    data_file("airports.csv"), {"faa": "string", "name": "string", "lat": "float64", "lon": "float64", "alt": "float64"}
+airports = CsvFiles(
+    {"faa": "string", "name": "string", "lat": "float64", "lon": "float64", "alt": "float64"},
+    address=data_file("airports.csv"),
 )
 
-airlines = CsvFile(data_file("airlines.csv"), {"carrier": "string", "name": "string"})
+airlines = CsvFiles({"carrier": "string", "name": "string"}, address=data_file("airlines.csv"))

@@ -8,7 +8,7 @@ import numpy as np
 
 from ml_pipeline.chain import chain
 from ml_pipeline.columns import Times
-from ml_pipeline.data.sources import CsvFile
+from ml_pipeline.connectors import CsvFiles
 
 DATA = Path(__file__).parent / "data"
 
@@ -18,13 +18,13 @@ def delivered(pickup: Times) -> Times:
     return pickup + np.timedelta64(6, "h")
 
 
-parcels = CsvFile(
-    DATA / "parcels.csv",
+parcels = CsvFiles(
     {
         "parcel_id": "string", "customer": "string", "depot": "string", "weight": "float64", "pickup": "timestamp",
         "delay": "float64",
     },
     adds=chain(delivered),
+    address=DATA / "parcels.csv",
 )  # fmt: skip
-traffic = CsvFile(DATA / "traffic.csv", {"depot": "string", "measured_at": "timestamp", "speed": "float64"})
-customers = CsvFile(DATA / "customers.csv", {"customer": "string", "tier": "string", "floor": "float64"})
+traffic = CsvFiles({"depot": "string", "measured_at": "timestamp", "speed": "float64"}, address=DATA / "traffic.csv")
+customers = CsvFiles({"customer": "string", "tier": "string", "floor": "float64"}, address=DATA / "customers.csv")

@@ -12,7 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ml_pipeline.data.sources import CsvFile, Window
+from ml_pipeline.connectors import CsvFiles
+from ml_pipeline.data.sources import Window
 from ml_pipeline.errors import DataError, SchemaError
 
 ALL = Window(None, dt.datetime(2013, 9, 1, tzinfo=dt.UTC))
@@ -21,7 +22,7 @@ TYPES = {"a": "int64", "b": "string"}
 
 def read(path: Path, types: dict[str, str] = TYPES, **more: Any) -> tuple[list[tuple[Any, ...]], list[tuple[str, Any]]]:
     """All records as text, and what is no record."""
-    records = list(CsvFile(path, types, **more).read(ALL))
+    records = list(CsvFiles(types, address=path, **more).read(ALL))
     table = pa.concat_tables([pa.table(record.batch) for record in records])
     assert table.column_names == list(types)
     rejects = [reject for record in records for reject in record.rejects]
@@ -60,7 +61,7 @@ def test_texts_that_mean_nothing_are_for_the_user_to_say(file: Path) -> None:
 
 def test_a_header_alone_still_says_which_columns_there_are(file: Path) -> None:
     file.write_bytes(b"a,b\n")
-    batches = list(CsvFile(file, TYPES).read(ALL))
+    batches = list(CsvFiles(TYPES, address=file).read(ALL))
     assert batches
     assert batches[0].batch.schema.names == ["a", "b"]
 

@@ -1,0 +1,97 @@
+"""Why a row scored as it did: what adds most to its linear score and what takes most from it, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from ml_pipeline.chain import Chain
+from ml_pipeline.columns import Category, Column, Columns, Floats, count
+from ml_pipeline.errors import ChainError
+from ml_pipeline.models.effects import Effects, Places, effects
+from ml_pipeline.models.linear_model import LinearModel
+from ml_pipeline.templates import Parameters
+
+ROWS = 1024
+"""Rows compared together, so that bags written out in full stay small."""
+LEAST = 0.005
+"""What adds less would be shown as 0.00, which is no reason."""
+SIGNS = {"speaks_for": 1.0, "speaks_against": -1.0}
+
+
+class Picks(NamedTuple):
+    """Reasons that were chosen: of which row, the place among all effects of the row, and how much it adds."""
+
+    rows: Places
+    places: Places
+    amounts: Floats
+
+
+def reasons(model: type[Chain], x: Columns, parameters: Parameters, most: int) -> dict[str, Column]:
+    """Two columns of text, `speaks_for` and `speaks_against`: up to `most` reasons a row, one a line.
+
+    The strongest comes first, and of equal ones the first by name: `seats 189 (+0.42)`, `carrier UA (+0.31)`,
+    `criteria "age limit" (+0.12)`, `wind speed missing (+0.09)`. Names (underscores as spaces) and values are those of
+    the chain's inputs, amounts are in the unit of the score. A row without a reason has no text. Row i of the answer
+    depends on row i alone.
+
+    Raises:
+        ChainError: the chain's estimator is not a linear model, or a column is missing.
+    """
+    if not isinstance(model.estimator, LinearModel):
+        raise ChainError(
+            f"{model.__name__} cannot give reasons for its scores",
+            given=f"{type(model.estimator).__name__} as its estimator",
+            expected="LogisticRegression or LinearRegression",
+            do="take one of them, or ask for no reasons",
+        )
+    found, rows = effects(model, x, parameters), count(x)
+    chosen: dict[str, list[Picks]] = {name: [] for name in SIGNS}
+    for start in range(0, rows, ROWS):
+        part = slice(start, min(start + ROWS, rows))
+        matrix = np.concatenate([np.zeros((part.stop - start, 0)), *(each.effects(part) for each in found)], axis=1)
+        for name, sign in SIGNS.items():
+            chosen[name] += _strongest(matrix * sign, most, start, sign)
+    return {name: _texts(found, _joined(picks), rows) for name, picks in chosen.items()}
+
+
+def _strongest(matrix: Floats, most: int, start: int, sign: float) -> Iterator[Picks]:
+    """The largest of each row of `matrix`, which is used up, then the next; of equal ones the first."""
+    rows = np.arange(len(matrix))
+    for _ in range(min(most, matrix.shape[1])):
+        places = matrix.argmax(axis=1)
+        amounts = matrix[rows, places]
+        matrix[rows, places] = -np.inf
+        good = amounts >= LEAST
+        yield Picks(rows[good] + start, places[good], amounts[good] * sign)
+
+
+def _joined(picks: Sequence[Picks]) -> Picks:
+    """All of them row by row, the strongest of a row first, as they came."""
+    none = Picks(np.zeros(0, np.intp), np.zeros(0, np.intp), np.zeros(0))
+    rows, places, amounts = (np.concatenate(parts) for parts in zip(none, *picks, strict=True))
+    order = np.argsort(rows, kind="stable")
+    return Picks(rows[order], places[order], amounts[order])
+
+
+def _texts(found: Sequence[Effects], picks: Picks, rows: int) -> Category:
+    lines = _lines(found, picks)
+    ends = np.searchsorted(picks.rows, np.arange(rows + 1)).tolist()
+    return Category.of(["\n".join(lines[a:b]) or None for a, b in pairwise(ends)])
+
+
+def _lines(found: Sequence[Effects], picks: Picks) -> list[str]:
+    """Every reason in words, on one line whatever the words hold."""
+    said = np.empty(len(picks.rows), object)
+    start = 0
+    for each in found:
+        own = np.flatnonzero((picks.places >= start) & (picks.places < start + each.width))
+        said[own] = each.say(picks.rows[own], picks.places[own] - start)
+        start += each.width
+    return [
+        f"{' '.join(words.split())} ({amount:+.2f})"
+        for words, amount in zip(said.tolist(), picks.amounts.tolist(), strict=True)
+    ]

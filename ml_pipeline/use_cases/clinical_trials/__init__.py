@@ -1,0 +1,1 @@
+"""Will a registered interventional trial complete, rather than be terminated, withdrawn or suspended?"""

@@ -1,0 +1,165 @@
+"""Everything that can be checked of a use case before it runs; each finding says what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from importlib.metadata import entry_points
+from typing import Any
+
+import msgspec
+
+from ml_pipeline.artifacts.store import Store
+from ml_pipeline.chain import Chain, Preparation, check_links
+from ml_pipeline.columns import Columns, count, kind
+from ml_pipeline.config import UseCaseConfig
+from ml_pipeline.contract import MODES, Mode
+from ml_pipeline.data import sampling
+from ml_pipeline.discovery import UseCase, find
+from ml_pipeline.errors import ConfigError, NothingToDo, PipelineError, SchemaError
+from ml_pipeline.graph import PREDICTED
+from ml_pipeline.stages import steps, tasks
+
+CHECKS = "ml_pipeline.checks"
+"""Entry points of further checks, such as that of the container images: a use case to what was found, or an error."""
+Say = Callable[[str], None]
+
+
+class Check(msgspec.Struct, frozen=True):
+    """Something that was looked at. `ok`: as it must be; None where that cannot be said, or not yet."""
+
+    what: str
+    ok: bool | None
+    says: str
+    do: str = ""
+
+
+class Report:
+    """What has been found so far."""
+
+    def __init__(self) -> None:
+        self.checks: list[Check] = []
+
+    @contextmanager
+    def looking_at(self, what: str) -> Iterator[Say]:
+        """Look at one thing: an error is a finding, and so is what is said otherwise."""
+        said: list[str] = []
+        try:
+            yield said.append
+        except _NotLookedAt as why:
+            self.checks.append(Check(what, None, str(why)))
+        except NothingToDo as yet:
+            self.checks.append(Check(what, None, yet.what, yet.do))
+        except PipelineError as error:
+            given = f" Given: {error.given}." if error.given else ""
+            expected = f" Expected: {error.expected}." if error.expected else ""
+            self.checks.append(Check(what, False, f"{error.what}.{given}{expected}", error.do))
+        else:
+            self.checks.append(Check(what, True, " ".join(filter(None, said))))
+
+
+class _NotLookedAt(Exception):
+    """What it would be looked at with is not there."""
+
+
+def validate(name: str, store: str) -> list[Check]:
+    """Look at everything, in the order in which a run would meet it; what rests on a fault is not looked at."""
+    report = Report()
+    use_case: list[UseCase] = []
+    with report.looking_at("pipeline.yaml") as say:
+        use_case.append(find(name))
+        say(_described(use_case[0].config))
+    with report.looking_at("object store") as say:
+        Store(store).folders("")
+        say(store)
+    for found in use_case:
+        _further(report, found)
+        _code(report, found, store)
+    return report.checks
+
+
+def _described(config: UseCaseConfig) -> str:
+    offline, online = (len(tasks(config, mode)) for mode in MODES)
+    return f"sources: {', '.join(config.sources)}; {offline} tasks offline, {online} online"
+
+
+def _further(report: Report, use_case: UseCase) -> None:
+    """What others have to say, who know more than this package may."""
+    for entry in entry_points(group=CHECKS):
+        with report.looking_at(entry.name) as say:
+            try:
+                check = entry.load()
+            except (ImportError, AttributeError) as error:
+                raise _NotLookedAt(f"not looked at: {error}") from error
+            say(check(use_case))
+
+
+def _code(report: Report, use_case: UseCase, store: str) -> None:
+    loaded: dict[str, Any] = {}
+    with report.looking_at("code") as say:
+        loaded |= _load(use_case)
+        say(f"{len(loaded)} names can be loaded")
+    if loaded:
+        prepared = _sources(report, use_case, loaded, store)
+        for mode in MODES:
+            with report.looking_at(f"{mode} chain") as say:
+                say(_chain(use_case.config, mode, loaded, prepared))
+
+
+def _load(use_case: UseCase) -> dict[str, Any]:
+    config = use_case.config
+    named = [own for source in config.sources.values() for own in (source.reader, source.prepare) if own]
+    loaded = {name: use_case.load(name) for name in [*named, config.model, config.postprocess]}
+    for name, wanted in ((config.model, Chain), (config.postprocess, Preparation)):
+        if not isinstance(loaded[name], type) or not issubclass(loaded[name], wanted):
+            what, expected = f"{name} is no {wanted.__name__}", f"a class that extends {wanted.__name__}"
+            raise ConfigError(what, expected=expected, do="name another class in pipeline.yaml, or let it extend that")
+    return loaded
+
+
+def _sources(report: Report, use_case: UseCase, loaded: Mapping[str, Any], store: str) -> dict[str, Columns]:
+    """Some records of every source, and what its preparation makes of them."""
+    raw: dict[str, Columns] = {}
+    prepared: dict[str, Columns] = {}
+    for name, source in sorted(use_case.config.sources.items(), key=lambda item: bool(item[1].derived)):
+        if source.reader:
+            with report.looking_at(f"source {name}") as say:
+                address = use_case.address(name, store)
+                raw[name] = sampling.raw(loaded[source.reader], name, address)
+                say(f"records can be read{f' from {address}' if address else ''}: {', '.join(raw[name])}")
+        with report.looking_at(f"preparation of {name}") as say:
+            before = _there(prepared, source.derived) if source.derived else _there(raw, name)
+            prepared[name] = sampling.prepared(loaded[source.prepare], before)
+            say(f"{count(before):,} records give {count(prepared[name]):,} with {', '.join(prepared[name])}.")
+            say(_slow(loaded[source.prepare]))
+    return prepared
+
+
+def _slow(prepare: Any) -> str:
+    """What a function that asks for a DataFrame costs; it shows only online."""
+    frames = [link.name for link in getattr(prepare, "steps", ()) if link.frame]
+    return f"{', '.join(frames)} work on a DataFrame: milliseconds for a record online." if frames else ""
+
+
+def _there(columns: Mapping[str, Columns], name: str) -> Columns:
+    if name not in columns:
+        raise _NotLookedAt(f"not looked at, because {name} could not be")
+    return columns[name]
+
+
+def _chain(config: UseCaseConfig, mode: Mode, loaded: Mapping[str, Any], prepared: Mapping[str, Columns]) -> str:
+    """The columns that the join gives against those that model, slices and postprocessing need."""
+    reads = next(step.reads for step in steps(config, mode) if step.stage.name == "combine")
+    sources = {name: _there(prepared, name) for name in (read.partition(".")[2] for read in reads)}
+    columns = sampling.combined(config, mode, sources)
+    model: type[Chain] = loaded[config.model]
+    model.outputs(model.start(), {name: kind(column) for name, column in columns.items()})
+    if mode == "online":
+        check_links(loaded[config.postprocess].steps, {**columns, **dict.fromkeys(PREDICTED)})
+    elif missing := [name for name in (config.label, *config.evaluate.slices) if name not in columns]:
+        raise SchemaError(
+            f"the preparation does not keep {missing[0]!r}, which evaluation needs",
+            given=", ".join(columns),
+            do="keep it",
+        )
+    return f"{len(columns)} joined columns; the model reads {len(model.inputs())} of them"

