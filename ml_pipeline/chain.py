@@ -17,22 +17,10 @@ from typing import Any, ClassVar, TypeAlias, TypeVar
 import numpy as np
 
 from ml_pipeline.columns import Category, Column, Columns, Floats, Kind, as_column, count, kind, take
-from ml_pipeline.errors import ChainError
+from ml_pipeline.errors import FAULTS, ChainError
 from ml_pipeline.templates import NO_PARAMETERS, BaseModel, Parameters, Statistics, require
 
 F = TypeVar("F", bound=Callable[..., Any])
-FAULTS = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    NameError,
-    RuntimeError,
-    TypeError,
-    ValueError,
-)
-"""What goes wrong inside a function that somebody wrote; it is reported with the name of the link."""
 REJECTED = "rejected"
 """The reserved column in which a preparation says why a row must be set aside (missing: it is fine)."""
 

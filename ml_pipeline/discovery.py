@@ -13,12 +13,13 @@ import os
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
+from traceback import extract_tb
 from typing import Any, NamedTuple
 
 from ml_pipeline import use_cases
 from ml_pipeline.config import UseCaseConfig
 from ml_pipeline.config_file import parse
-from ml_pipeline.errors import ConfigError, UsageError
+from ml_pipeline.errors import FAULTS, ConfigError, UsageError
 
 BUILT_IN = Path(__file__).parent / "use_cases"
 ENTRY_POINTS = "ml_pipeline.use_cases"
@@ -60,13 +61,19 @@ class UseCase(NamedTuple):
         module, _, name = reference.rpartition(".")
         try:
             return getattr(importlib.import_module(f"{self.package}.{module or name}"), name)
-        except (ImportError, AttributeError, SyntaxError) as error:
+        except FAULTS as error:
             raise ConfigError(
                 f"pipeline.yaml names {reference!r}, which cannot be loaded",
-                given=str(error),
+                given=self._where(error),
                 expected=f"a name in {self.folder.name}/{module or '…'}.py",
-                do="correct the name, or install what the module imports",
+                do="correct the name or the line, or install what the module imports",
             ) from error
+
+    def _where(self, error: Exception) -> str:
+        """An error with the last line of the use case's own code that led to it."""
+        lines = [frame for frame in extract_tb(error.__traceback__) if Path(frame.filename).is_relative_to(self.folder)]
+        at = f", {Path(lines[-1].filename).name} line {lines[-1].lineno}" if lines else ""
+        return f"{type(error).__name__}: {error}{at}"
 
 
 def names() -> list[str]:

@@ -25,6 +25,21 @@ from __future__ import annotations
 
 from typing import Any
 
+FAULTS = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    NameError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+"""What goes wrong inside code that somebody wrote; it is reported with the place where it did."""
+
 
 class PipelineError(Exception):
     """Base of the tree; `exit_code` and `http_status` are what each door answers with."""

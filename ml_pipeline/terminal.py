@@ -219,10 +219,14 @@ def _ranked_first(console: Console, scored: Dataset, config: UseCaseConfig) -> N
     shown = [name for name in frame if name not in ("prediction", "model_version", "rank", config.key)]
     table = _table(config.key, *shown)
     for row in order:
-        table.add_row(*(str(frame[name][row]) for name in (config.key, *shown)))
+        table.add_row(*(escape(_cell(frame[name][row])) for name in (config.key, *shown)))
     console.print(f"\n[bold]{scored.manifest.rows:,} rows scored[/bold], the {len(order)} ranked first:")
     console.print(table)
     console.print(f"predictions  {scored.store.address(scored.key)}")
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value)
 
 
 def _plain(scored: Dataset, config: UseCaseConfig) -> dict[str, list[Any]]:

@@ -199,6 +199,8 @@ def test_a_pipeline_that_is_no_text_is_told_so(install: Install) -> None:
         ("import surely_not_installed", "models.Rain", "No module named 'surely_not_installed'.*install"),
         ("from ml_pipeline.models import Nothing", "models.Rain", "cannot import name 'Nothing'"),
         ("def broken(:", "models.Rain", "line 1"),
+        ("class Rain:\n    drops = many", "models.Rain", "NameError: name 'many' is not defined, models.py line 2"),
+        ("open('/not/there')", "models.Rain", "No such file.*models.py line 1"),
     ],
 )
 def test_a_reference_that_cannot_be_loaded_is_named(install: Install, content: str, reference: str, says: str) -> None:

@@ -16,12 +16,12 @@ PREFIX = re.compile(r"^[A-Z_]+: (\[\w+\] )?(Failed to prepare query: )?")
 
 
 @contextmanager
-def explained(database: str, while_: str) -> Iterator[None]:
+def explained(database: str, fault: str) -> Iterator[None]:
     """Errors of the driver become ours.
 
     Args:
         database: Its address, without a password.
-        while_: What does not succeed, for example `cannot be reached`.
+        fault: What it does not do, for example `cannot be reached`.
     """
     from adbc_driver_manager import dbapi
     from pyarrow import ArrowException
@@ -29,10 +29,10 @@ def explained(database: str, while_: str) -> Iterator[None]:
     try:
         yield
     except (dbapi.Error, ArrowException, OSError) as error:
-        raise _told(database, while_, error) from error
+        raise _told(database, fault, error) from error
 
 
-def _told(database: str, while_: str, error: Exception) -> PipelineError:
+def _told(database: str, fault: str, error: Exception) -> PipelineError:
     message = str(error)
     said = SAID.search(message)
     words = " ".join((said[1] if said else PREFIX.sub("", message).partition("\nquery:")[0]).split())[:300]
@@ -43,7 +43,7 @@ def _told(database: str, while_: str, error: Exception) -> PipelineError:
             do="restore it there, or change the query and types in sources.py",
         )
     return SourceError(
-        f"the database {while_}",
+        f"the database {fault}",
         given=f"{database}: {words}",
         do="see that it runs and that this user may read there; correct the address in pipeline.yaml",
     )

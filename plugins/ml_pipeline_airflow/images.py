@@ -82,8 +82,8 @@ def check(use_case: UseCase) -> str:
     except docker.errors.DockerException:
         return "no container engine answers, so stages run as processes"
     except UsageError as missing:
-        what, do = f"{missing.given} is not built yet", "`make images` builds it; stages that run as processes need none"
-        raise NothingToDo(what, do=do) from missing
+        do = "`make images` builds it; stages that run as processes need none"
+        raise NothingToDo(f"{missing.given} is not built yet", do=do) from missing
     return ", ".join(f"{short_name(use_case, kind)} {image.contents[:12]}" for kind, image in found.items())
 
 

@@ -47,7 +47,7 @@ def rows(tmp_path: Path, read: Callable[..., Any]) -> Callable[..., Any]:
         ("a.ndjson", json.dumps(one(1)) + "\r\n", ["N1"]),
         ("a.jsonl", "\ufeff" + json.dumps(one(1)) + "\n", ["N1"]),
         ("a.jsonl", "", []),
-        ("a.jsonl.gz", gzip.compress(json.dumps(one(1)).encode()), ["N1"]),
+        pytest.param("a.jsonl.gz", gzip.compress(json.dumps(one(1)).encode()), ["N1"], id="packed"),
     ],
 )
 def test_records_are_read(rows: Callable[..., Any], name: str, content: Any, ids: list[str]) -> None:

@@ -208,11 +208,32 @@ def test_other_types_become_those_that_are_promised(postgres: Database, read: Ca
 
 
 @pytest.mark.postgres
-def test_a_plain_timestamp_or_a_day_may_be_the_watermark(postgres: Database, read: Callable[..., Any]) -> None:
-    for kind in ("timestamp", "date"):
-        query = f"select id, cast(date '2024-01-01' + id as {kind}) as known from generate_series(0, 9) as id"
-        table, _ = read(postgres.query(query, {"id": "int64"}, "known"), Window(JANUARY[2], JANUARY[4]))
-        assert table.column("id").to_pylist() == [3, 4]
+def test_only_records_that_do_not_fit_are_set_aside(postgres: Database, read: Callable[..., Any]) -> None:
+    query = "select n, gen_random_uuid() as u from (values (1.5), (2), (1e30), (null)) as given(n)"
+    table, rejects = read(postgres.query(query, {"n": "int64"}))
+    assert table.column("n").to_pylist() == [2, None]
+    assert [record["n"] for _, record in rejects] == ["1.5", "1000000000000000000000000000000"]
+    table, rejects = read(postgres.query(query, {"u": "int64"}))
+    assert (table.num_rows, len(rejects)) == (0, 4)
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("kind", "ids"), [("timestamptz", range(9, 17)), ("timestamp", range(9, 17)), ("date", range(12, 20))]
+)
+def test_a_plain_timestamp_or_a_day_may_be_the_watermark(
+    postgresql: str, read: Callable[..., Any], kind: str, ids: Any
+) -> None:
+    """In UTC, wherever the server thinks it is."""
+    query = f"""select id, cast(timestamp '2024-01-01' + id * interval '6 hours' as {kind}) as known
+        from generate_series(0, 99) as id"""
+    if kind == "timestamptz":
+        query = query.replace("timestamp '2024-01-01'", "timestamptz '2024-01-01T00:00Z'")
+    source = SqlQuery(
+        {"id": "int64"}, query=query, watermark="known", address=f"{postgresql}&options=-c%20timezone%3DAsia/Tokyo"
+    )
+    table, _ = read(source, Window(JANUARY[2], JANUARY[4]))
+    assert sorted(table.column("id").to_pylist()) == list(ids)
 
 
 @pytest.mark.postgres

@@ -91,7 +91,8 @@ def _rows(column: Any) -> list[Any]:
     if isinstance(column, Category):
         return column.values()
     if isinstance(column, Bag):
-        return [(*places, column.width, column.words) for places in np.split(column.places, column.offsets[1:-1])]
+        held = zip(column.offsets[:-1], column.offsets[1:], strict=True)
+        return [(*column.places[start:end].tolist(), column.width, column.words) for start, end in held]
     return [own.tobytes() for own in _one_nan(column)]
 
 

@@ -24,7 +24,8 @@ import pytest
 CLOCK = ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time", "localtime")
 SEEDED = ("default_rng", "RandomState")
 """What numpy.random offers that is no chance if it is given a seed."""
-OURS = ("ml_pipeline", "random", "uuid")
+DOORS = ("ml_pipeline", "random", "uuid")
+"""Packages that may hold a clock or chance under a name of their own."""
 
 
 class Guard:
@@ -50,7 +51,7 @@ class Guard:
 
         return refused
 
-    def type(self, original: type, *asking: str) -> type:
+    def type_of_moments(self, original: type, *asking: str) -> type:
         """A stand-in for a type, some of whose class methods tell the time."""
 
         class Meta(type):
@@ -70,7 +71,7 @@ class Guard:
             return original(*given)
 
         original = np.datetime64
-        stand_in = self.type(original)
+        stand_in = self.type_of_moments(original)
         stand_in.__new__ = new  # type: ignore[assignment, method-assign]
         return stand_in
 
@@ -99,19 +100,25 @@ class Guard:
 
 
 @contextmanager
-def isolated() -> Iterator[None]:
-    """Raises: AssertionError: something was asked for, even if whoever asked went on without it."""
+def isolated(*packages: str) -> Iterator[None]:
+    """Refuse everything to the product and to some packages.
+
+    Raises:
+        AssertionError: something was asked for, even if whoever asked went on without it.
+    """
     guard = Guard()
     with pytest.MonkeyPatch.context() as patch:
         originals = {}
         for owner, name, stand_in in _replacements(guard):
             originals[id(vars(owner)[name])] = stand_in
             patch.setattr(owner, name, stand_in)
-        for module, name, value in _imported():
+        for module, name, value in _imported({*DOORS, *packages}):
             if id(value) in originals:
                 patch.setattr(module, name, originals[id(value)])
-        yield
-    assert not guard.asked, f"it asks for {', '.join(dict.fromkeys(guard.asked))}"
+        try:
+            yield
+        finally:  # a chain reports what went wrong in a link as an error of its own
+            assert not guard.asked, f"it asks for {', '.join(dict.fromkeys(guard.asked))}"
 
 
 def _replacements(guard: Guard) -> Iterator[tuple[Any, str, Any]]:
@@ -128,15 +135,15 @@ def _replacements(guard: Guard) -> Iterator[tuple[Any, str, Any]]:
     for name in SEEDED:
         yield np.random, name, guard.function(f"np.random.{name}()", getattr(np.random, name), unseeded=True)
     yield random, "Random", guard.function("random.Random()", random.Random, unseeded=True)
-    yield dt, "datetime", guard.type(dt.datetime, "now", "utcnow", "today")
-    yield dt, "date", guard.type(dt.date, "today")
+    yield dt, "datetime", guard.type_of_moments(dt.datetime, "now", "utcnow", "today")
+    yield dt, "date", guard.type_of_moments(dt.date, "today")
     yield np, "datetime64", guard.moment()
     yield os, "environ", guard.environment()
 
 
-def _imported() -> Iterator[tuple[Any, str, Any]]:
+def _imported(packages: set[str]) -> Iterator[tuple[Any, str, Any]]:
     """What modules hold under a name of their own."""
-    for module in [own for name, own in sys.modules.items() if name.partition(".")[0] in OURS]:
+    for module in [own for name, own in sys.modules.items() if name.partition(".")[0] in packages]:
         for name, value in [*vars(module).items()]:
             if name != "__builtins__":
                 yield module, name, value
