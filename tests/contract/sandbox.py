@@ -24,6 +24,7 @@ import pytest
 CLOCK = ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time", "localtime")
 SEEDED = ("default_rng", "RandomState")
 """What numpy.random offers that is no chance if it is given a seed."""
+DATETIME = dt.datetime
 DOORS = ("ml_pipeline", "random", "uuid")
 """Packages that may hold a clock or chance under a name of their own."""
 
@@ -119,6 +120,22 @@ def isolated(*packages: str) -> Iterator[None]:
             yield
         finally:  # a chain reports what went wrong in a link as an error of its own
             assert not guard.asked, f"it asks for {', '.join(dict.fromkeys(guard.asked))}"
+
+
+@contextmanager
+def years_ago(years: int) -> Iterator[None]:
+    """The product's clock is late."""
+    late = dt.timedelta(days=365 * years)
+
+    class Late(dt.datetime):
+        @classmethod
+        def now(cls, tz: dt.tzinfo | None = None) -> dt.datetime:
+            return DATETIME.now(tz) - late
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(time, "time", lambda now=time.time: now() - late.total_seconds())
+        patch.setattr(dt, "datetime", Late)
+        yield
 
 
 def _replacements(guard: Guard) -> Iterator[tuple[Any, str, Any]]:

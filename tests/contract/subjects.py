@@ -114,10 +114,14 @@ def concrete(package: Any, base: type) -> list[type[Any]]:
 
 def gaps(cls: type[Any]) -> set[str]:
     """What a class lacks before it can compute: methods that only say so, and attributes without a value."""
-    unwritten = {name for name in dir(cls) if _only_raises(inspect.getattr_static(cls, name))}
     declared = {name for base in cls.__mro__ for name in inspect.get_annotations(base)}
     spared = set.union(*(names for base, names in OPTIONAL.items() if issubclass(cls, base))) - needed(cls)
-    return (unwritten - spared) | {name for name in declared if not hasattr(cls, name)} - {"parameters"}
+    return (unwritten(cls) - spared) | {name for name in declared if not hasattr(cls, name)} - {"parameters"}
+
+
+def unwritten(cls: type[Any]) -> set[str]:
+    """Methods that do nothing but say so."""
+    return {name for name in dir(cls) if _only_raises(inspect.getattr_static(cls, name))}
 
 
 def needed(cls: type[Any]) -> set[str]:

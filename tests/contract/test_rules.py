@@ -200,8 +200,11 @@ BROKEN: dict[Rule, dict[str, Change]] = {
         "gives a column that is too short": (GIVEN, '"size": size, "more": size[1:]}'),
     },
     rules.makes_nothing_of_nothing: {
-        "makes a row of nothing": (PREPARED, 'return super().transform(x) | ({} if len(x["due"]) else {"size": np.zeros(1)})'),
-        "leaves a column out of nothing": (PREPARED, 'return super().transform(x) if len(x["due"]) else {}'),
+        "makes a row of nothing": (
+            PREPARED,
+            'return super().transform(x) | ({} if len(x["due"]) else {"size": np.zeros(1)})',
+        ),
+        "leaves a column out of nothing": (PREPARED, f'{PREPARED} if len(x["due"]) else {{}}'),
     },
     rules.keeps_every_row: {
         "drops bad rows": (PREPARED, 'return take(super().transform(x), x["size"] == x["size"])'),

@@ -1,4 +1,4 @@
-"""`make demo`, as a user types it: through Airflow, in containers and as processes, with the same result."""
+"""`make demo`, as a user types it: both use cases, through Airflow, in containers and as processes alike."""
 
 from __future__ import annotations
 
@@ -26,16 +26,20 @@ NAMES_THE_MODEL = ("predictions", "scored", "verdict", "promotion")
 pytestmark = [pytest.mark.airflow, pytest.mark.store]
 
 
+SCORED = {"flights": "718 rows scored", "clinical_trials": "200 rows scored"}
+
+
 class Demo(NamedTuple):
     """What one `make demo` left."""
 
+    use_case: str
     output: str
     environment: dict[str, str]
     home: Path
 
     def results(self) -> dict[tuple[str, str], dict[str, Any]]:
         """(mode, stage) -> its result."""
-        command = [str(ROOT / ".venv/bin/ml-pipeline"), "runs", "flights", "--json"]
+        command = [str(ROOT / ".venv/bin/ml-pipeline"), "runs", self.use_case, "--json"]
         found = subprocess.run(command, env=self.environment, capture_output=True, text=True, check=True)
         return {(result["mode"], result["stage"]): result for result in json.loads(found.stdout)}
 
@@ -49,7 +53,7 @@ class Demo(NamedTuple):
         return found
 
 
-def _demo(folder: Path, runner: str) -> Iterator[Demo]:
+def _demo(use_case: str, folder: Path, runner: str) -> Iterator[Demo]:
     endpoint = embedded.start(folder / "store")
     environment = {
         **os.environ,
@@ -61,27 +65,37 @@ def _demo(folder: Path, runner: str) -> Iterator[Demo]:
     for name in [name for name in environment if name.startswith("AIRFLOW__")]:
         del environment[name]
     try:
-        done = subprocess.run(["make", "demo"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
-        yield Demo(done.stdout, environment, folder / "airflow")
+        yield Demo(use_case, _make_demo(use_case, environment), environment, folder / "airflow")
     finally:
         embedded.stop(folder / "store")
 
 
-@pytest.fixture(scope="module")
-def processes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    yield from _demo(tmp_path_factory.mktemp("processes"), "process")
+def _make_demo(use_case: str, environment: dict[str, str]) -> str:
+    command = ["make", "demo", f"USE_CASE={use_case}"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module", params=SCORED)
+def use_case(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
 
 
 @pytest.fixture(scope="module")
-def containers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
-    yield from _demo(tmp_path_factory.mktemp("containers"), "docker")
+def processes(use_case: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    yield from _demo(use_case, tmp_path_factory.mktemp("processes"), "process")
+
+
+@pytest.fixture(scope="module")
+def containers(use_case: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
+    yield from _demo(use_case, tmp_path_factory.mktemp("containers"), "docker")
 
 
 def _all_succeeded(demo: Demo) -> None:
-    config = find("flights").config
+    config = find(demo.use_case).config
     expected = {
-        f"flights.{name}": {f"{task.name}: success" for task in tasks(config, mode)}
+        f"{demo.use_case}.{name}": {f"{task.name}: success" for task in tasks(config, mode)}
         for name, mode in (("offline_training", "offline"), ("online_scoring", "online"))
     }
     assert demo.states() == expected
@@ -103,14 +117,17 @@ def test_the_demo_ends_with_what_a_person_wants_to_know(processes: Demo) -> None
     for words in (
         "roc_auc",
         "95 % interval",
-        "718 rows scored, the 10 ranked first",
+        SCORED[processes.use_case],
+        "the 10 ranked first",
         "parameters",
         "predictions",
         "graph",
     ):
         assert words in shown
-    assert "ingest.flights" in shown
+    assert f"ingest.{find(processes.use_case).config.driving('offline')}" in shown
     assert "Traceback" not in shown
+    synthetic = "synthetic data: the records of now_health_data are made up" in shown
+    assert synthetic == (processes.use_case == "clinical_trials")
 
 
 @pytest.mark.containers
@@ -147,7 +164,7 @@ def _columns(demo: Demo, stage: str) -> dict[str, Any]:
         for name in names:
             patch.setenv(name, demo.environment[name])
         _client.cache_clear()
-        columns = open_dataset(Store("s3://ml-pipeline").within("flights"), artifact["key"]).columns()
+        columns = open_dataset(Store("s3://ml-pipeline").within(demo.use_case), artifact["key"]).columns()
         _client.cache_clear()
     return {
         name: tuple(column.values()) if isinstance(column, Category) else column.tobytes()
@@ -157,7 +174,5 @@ def _columns(demo: Demo, stage: str) -> dict[str, Any]:
 
 @pytest.mark.containers
 def test_an_unchanged_run_reuses_everything(containers: Demo) -> None:
-    command = ["make", "demo"]
-    done = subprocess.run(command, cwd=ROOT, env=containers.environment, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    _make_demo(containers.use_case, containers.environment)
     assert {result["status"] for result in containers.results().values()} == {"reused"}
