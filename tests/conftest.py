@@ -23,10 +23,11 @@ from click.testing import CliRunner, Result
 from hypothesis import settings
 
 from ml_pipeline import discovery
-from ml_pipeline.artifacts import versions
+from ml_pipeline.artifacts import embedded, versions
 from ml_pipeline.artifacts.datasets import Dataset, open_dataset
+from ml_pipeline.artifacts.embedded import Endpoint
 from ml_pipeline.artifacts.registry import Registry
-from ml_pipeline.artifacts.store import Store
+from ml_pipeline.artifacts.store import Store, _client
 from ml_pipeline.cli import main
 from ml_pipeline.columns import Category, Column, Columns, concat, take
 from ml_pipeline.contract import Mode, StageRequest, StageResult
@@ -43,6 +44,7 @@ settings.load_profile("patient")
 
 PACKAGE = Path(__file__).with_name("parcels")
 SOURCE = versions._source
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL_S3")
 DAYS, PER_DAY = 40, 50
 DEPOTS = ("north", "south", "west")
 AS_OF = dt.datetime(2024, 2, 4, 23, tzinfo=dt.UTC)
@@ -222,6 +224,29 @@ def champion(parcels: Parcels, trained: Path) -> Parcels:
     """The use case, trained: the model is champion, and the offline run is there."""
     shutil.copytree(trained, parcels.store)
     return parcels
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
+    """One S3 server for all tests that ask for it, on a port of its own."""
+    folder = tmp_path_factory.mktemp("server")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(embedded, "S3_PORT", 0)
+        endpoint = embedded.start(folder)
+    yield endpoint
+    embedded.stop(folder)
+
+
+@pytest.fixture
+def s3(server: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+    """An empty folder of the server's bucket, reached with its own keys."""
+    for name in KEYS:
+        monkeypatch.delenv(name, raising=False)
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    _client.cache_clear()
+    yield Store(server.uri).within(tmp_path.name)
+    _client.cache_clear()
 
 
 @pytest.fixture

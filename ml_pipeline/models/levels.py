@@ -38,16 +38,22 @@ class Levels(Encoder):
         return {**x, **new}
 
     @classmethod
+    def counts(cls, column: Category) -> dict[str, int]:
+        """Rows of every level that occurs."""
+        counts = np.bincount(column.codes + 1, minlength=len(column.vocabulary) + 1)[1:].tolist()
+        return {word: rows for word, rows in zip(column.vocabulary, counts, strict=True) if rows}
+
+    @classmethod
     def fitted(cls, parameters: Parameters) -> bool:
         return "levels" in parameters
 
     @classmethod
     def accumulate(cls, parameters: Parameters, x: Columns, y: Floats) -> dict[str, dict[str, int]]:
-        return {name: counts(cast(Category, column)) for name, column in cls.chosen(parameters, x).items()}
+        return {name: cls.counts(cast(Category, column)) for name, column in cls.chosen(parameters, x).items()}
 
     @classmethod
     def update(cls, parameters: Parameters, statistics: Mapping[str, Mapping[str, int]]) -> Parameters:
-        levels = {name: frequent(counts, parameters["rare"]) for name, counts in statistics.items()}
+        levels = {name: _frequent(counts, parameters["rare"]) for name, counts in statistics.items()}
         return {**parameters, "levels": levels}
 
 
@@ -57,13 +63,7 @@ def _recode(column: Category, levels: Mapping[str, int]) -> Category:
     return Category(np.array(table, np.int32)[column.codes], tuple(levels))
 
 
-def counts(column: Category) -> dict[str, int]:
-    """Rows of every word that occurs."""
-    counts = np.bincount(column.codes + 1, minlength=len(column.vocabulary) + 1)[1:].tolist()
-    return {word: rows for word, rows in zip(column.vocabulary, counts, strict=True) if rows}
-
-
-def frequent(counts: Mapping[str, int], rare: int) -> dict[str, int]:
+def _frequent(counts: Mapping[str, int], rare: int) -> dict[str, int]:
     """The code of each word that `rare` rows or more have, by name, and of `OTHER`, the last."""
     words = sorted(word for word, rows in counts.items() if rows >= rare and word != OTHER)
     return {word: code for code, word in enumerate([*words, OTHER])}

@@ -3,53 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
-from ml_pipeline.columns import Bag, Category, Column, Columns, Floats, Kind
-from ml_pipeline.models.encoder import Encoder
-from ml_pipeline.models.levels import OTHER, frequent
+from ml_pipeline.columns import Bag, Category, Columns, Kind
+from ml_pipeline.models.levels import OTHER, Levels
 from ml_pipeline.templates import NO_PARAMETERS, Parameters
 
 
-class ManyLevels(Encoder):
-    """Lists of words, one entry a line, become a bag of the same name over the levels that are frequent enough.
+class ManyLevels(Levels):
+    """Levels of lists of words, one entry a line: a bag of the same name, over the levels that are frequent enough.
 
     Those are the words in the lists of `rare` training rows or more, by name, and a last one, `OTHER`, which a row
     has that lists at least one rare or unknown word. Space around an entry is no part of it. A missing or empty list
-    gives an empty row. Learns `levels`: per column a mapping of each level to its place.
+    gives an empty row.
     """
-
-    learns = True
-    accepts = ("category",)
-
-    @classmethod
-    def start(cls, *columns: str, rare: int = 50) -> Parameters:
-        """`rare`: training rows that must list a level for it to be kept."""
-        return {"columns": list(columns), "rare": rare}
 
     @classmethod
     def outputs(cls, parameters: Parameters, kinds: Mapping[str, Kind]) -> dict[str, Kind]:
         return {**kinds, **dict.fromkeys(cls.names(parameters, kinds), "bag")}
 
     @classmethod
-    def transform(cls, x: Columns, parameters: Parameters = NO_PARAMETERS) -> dict[str, Column | Bag]:
+    def transform(cls, x: Columns, parameters: Parameters = NO_PARAMETERS) -> dict[str, Any]:
         learnt = parameters["levels"].items()
         return {**x, **{name: _bag(cast(Category, cls.read(x, name)), levels) for name, levels in learnt}}
 
     @classmethod
-    def fitted(cls, parameters: Parameters) -> bool:
-        return "levels" in parameters
-
-    @classmethod
-    def accumulate(cls, parameters: Parameters, x: Columns, y: Floats) -> dict[str, dict[str, int]]:
-        return {name: _counts(cast(Category, column)) for name, column in cls.chosen(parameters, x).items()}
-
-    @classmethod
-    def update(cls, parameters: Parameters, statistics: Mapping[str, Mapping[str, int]]) -> Parameters:
-        levels = {name: frequent(counts, parameters["rare"]) for name, counts in statistics.items()}
-        return {**parameters, "levels": levels}
+    def counts(cls, column: Category) -> dict[str, int]:
+        """Rows that list each word."""
+        lists, place = column.distinct()
+        counts: dict[str, int] = {}
+        for text, rows in zip(lists, np.bincount(place, minlength=len(lists)).tolist(), strict=True):
+            for entry in _entries(text):
+                counts[entry] = counts.get(entry, 0) + rows
+        return counts
 
 
 def _bag(column: Category, levels: Mapping[str, int]) -> Bag:
@@ -57,16 +45,6 @@ def _bag(column: Category, levels: Mapping[str, int]) -> Bag:
     lists, place = column.distinct()
     places = [sorted({levels.get(entry, levels[OTHER]) for entry in _entries(text)}) for text in lists]
     return Bag.of([len(each) for each in places], _joined(places), len(levels), tuple(levels))[place]
-
-
-def _counts(column: Category) -> dict[str, int]:
-    """Rows that list each word."""
-    lists, place = column.distinct()
-    counts: dict[str, int] = {}
-    for text, rows in zip(lists, np.bincount(place, minlength=len(lists)).tolist(), strict=True):
-        for entry in _entries(text):
-            counts[entry] = counts.get(entry, 0) + rows
-    return counts
 
 
 def _entries(text: str) -> set[str]:

@@ -10,14 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
-from ml_pipeline.artifacts import embedded
-from ml_pipeline.artifacts.embedded import Endpoint
-from ml_pipeline.artifacts.store import Store, _client
+from ml_pipeline.artifacts.store import Store
 from ml_pipeline.data.conform import Rejects, conform
 from ml_pipeline.data.sources import Records, Source, Window
 
 ALL = Window(None, dt.datetime(2024, 6, 1, tzinfo=dt.UTC))
-KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL_S3")
 
 
 def _read(source: Source, window: Window = ALL) -> tuple[pa.Table, Rejects]:
@@ -39,29 +36,6 @@ def read() -> Callable[..., tuple[pa.Table, Rejects]]:
 def batches() -> Callable[[Source], list[Records]]:
     """What a source gives, batch by batch."""
     return lambda source: list(source.read(ALL))
-
-
-@pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Endpoint]:
-    """One S3 server for all tests of this folder, on a port of its own."""
-    folder = tmp_path_factory.mktemp("server")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(embedded, "S3_PORT", 0)
-        endpoint = embedded.start(folder)
-    yield endpoint
-    embedded.stop(folder)
-
-
-@pytest.fixture
-def s3(server: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
-    """An empty folder of the server's bucket."""
-    for name in KEYS:
-        monkeypatch.delenv(name, raising=False)
-    for name, value in server.environment.items():
-        monkeypatch.setenv(name, value)
-    _client.cache_clear()
-    yield Store(server.uri).within(tmp_path.name)
-    _client.cache_clear()
 
 
 @pytest.fixture(params=["local", pytest.param("s3", marks=pytest.mark.store)])

@@ -9,7 +9,7 @@ import pytest
 import ml_pipeline
 from ml_pipeline.discovery import find, names
 from ml_pipeline.templates import BaseModel
-from tests.contract.rules import Rule, cases
+from tests.contract.rules import Rule, cases, treats_each_row_alone
 from tests.contract.subjects import Recipe, Subject, classes, concrete, escaped, gaps, of_package, of_use_case
 
 PACKAGE = of_package()
@@ -20,6 +20,14 @@ CASES = [pytest.param(rule, recipe, id=name) for name, rule, recipe in cases([*P
 @pytest.mark.parametrize(("rule", "recipe"), CASES)
 def test_a_model(rule: Rule, recipe: Recipe, subject_of: Callable[[Recipe], Subject]) -> None:
     rule(subject_of(recipe))
+
+
+@pytest.mark.parametrize("recipe", [own for own in PACKAGE if not own.by_row], ids=lambda own: own.name)
+def test_only_a_model_that_needs_all_rows_at_once_is_spared(
+    recipe: Recipe, subject_of: Callable[[Recipe], Subject]
+) -> None:
+    with pytest.raises(AssertionError, match="are others in slices"):
+        treats_each_row_alone(subject_of(recipe))
 
 
 def test_no_model_escapes() -> None:

@@ -269,7 +269,7 @@ def test_a_newcomer_that(rule: Rule, change: Change, newcomer: Callable[..., Non
 
 
 def test_a_newcomer_whose_step_reads_the_clock_is_told_so(newcomer: Callable[..., None], tmp_path: Path) -> None:
-    newcomer(MODELS.replace("    return size == size", "    return time.time() > 0"))
+    newcomer(MODELS.replace("    return size == size", "    return (size == size) & (time.time() > 0)"))
     _, subject = _subject(PREPARE, tmp_path)
     with pytest.raises(AssertionError, match=r"it asks for time\.time"):
         rules.needs_nothing_but_what_it_is_given(subject)

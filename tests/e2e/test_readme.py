@@ -33,7 +33,9 @@ def test_a_make_target_is_there(command: str) -> None:
 @pytest.mark.records
 def test_our_commands_run_one_after_the_other(tmp_path: Path) -> None:
     assert OURS
-    runner = CliRunner(env={"ML_PIPELINE_STORE": str(tmp_path)})
+    (tmp_path / "use_cases").mkdir()
+    places = {"ML_PIPELINE_STORE": str(tmp_path / "store"), "ML_PIPELINE_USE_CASES": str(tmp_path / "use_cases")}
+    runner = CliRunner(env=places)
     for command in OURS:
         done = runner.invoke(main, command.split()[1:])
         assert done.exit_code == 0, f"{command}: {done.output}"
