@@ -30,7 +30,7 @@ check: $(READY) ## Lint, types, import contracts, quick tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -n auto -m "not airflow and not browser and not containers and not records and not store"
+	$(BIN)/python -m pytest -q -n auto -m "not airflow and not browser and not containers and not records and not store and not postgres"
 
 engine: ## Install and start a container engine (Debian, root), with a base image where no registry answers
 	$(PYTHON) containers/engine.py

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
 
@@ -13,6 +12,8 @@ from ml_pipeline.errors import SourceError
 if TYPE_CHECKING:
     from urllib3 import BaseHTTPResponse
 
+AGENT = "ml-pipeline"
+"""Who asks."""
 TRIES = 6
 REDIRECTS = 5
 LONGEST_WAIT = 300.0
@@ -77,10 +78,9 @@ class HttpJson:
     def __init__(self, pause: float, backoff: float) -> None:
         import urllib3
 
-        agent = f"ml-pipeline/{version('ml-pipeline')}"
         self.pause, self.backoff, self._free = pause, backoff, 0.0
         self._pool = urllib3.PoolManager(
-            headers={"accept": "application/json", **urllib3.make_headers(accept_encoding=True, user_agent=agent)},
+            headers={"accept": "application/json", **urllib3.make_headers(accept_encoding=True, user_agent=AGENT)},
             timeout=urllib3.Timeout(connect=CONNECT_SECONDS, read=READ_SECONDS),
             retries=False,
         )

@@ -162,3 +162,15 @@ def test_no_image_says_where_its_packages_came_from(image: Any, run: Run) -> Non
     assert "://" not in told
     assert "_INDEX" not in told
     assert run(image, "import glob; print(glob.glob('/etc/pip.conf') + glob.glob('/tmp/*'))") == "[]"
+
+
+def test_the_data_image_reaches_databases_and_services(run: Callable[..., str], find: Callable[[str], Any]) -> None:
+    code = """
+import adbc_driver_postgresql.dbapi
+from adbc_driver_sqlite import dbapi
+from ml_pipeline.connectors.http_json import HttpJson
+HttpJson(0, 0).close()
+with dbapi.connect(":memory:") as connection, connection.cursor() as cursor:
+    print(cursor.execute("select 42 as answer").fetch_arrow_table().to_pylist())
+"""
+    assert run(find("data"), code) == "[{'answer': 42}]"

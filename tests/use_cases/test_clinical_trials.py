@@ -295,6 +295,7 @@ def result(trials: Trials, mode: str, stage: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.records
 def test_planted_faults_are_set_aside_and_counted(planted: Trials) -> None:
     found = result(planted, "offline", "prepare.now_health_data")
     assert set(found["quarantined"]) == {"the trial has no id", "the start cannot be read", "there is no such phase"}
@@ -303,6 +304,7 @@ def test_planted_faults_are_set_aside_and_counted(planted: Trials) -> None:
     assert result(planted, "offline", "combine")["metrics"]["superseded"] > 0
 
 
+@pytest.mark.records
 def test_whatever_rests_on_made_up_records_says_so(planted: Trials, command: Callable[..., Any]) -> None:
     for mode, stage in (
         ("offline", "train"),
@@ -322,6 +324,7 @@ def test_whatever_rests_on_made_up_records_says_so(planted: Trials, command: Cal
         assert "synthetic data" in command(*asked, "--store", planted.store).output
 
 
+@pytest.mark.records
 def test_people_get_a_probability_a_band_and_what_speaks_for_and_against(planted: Trials) -> None:
     scored = open_dataset(planted.room, result(planted, "online", "postprocess")["artifacts"][0]["key"]).columns()
     rows = len(scored["trial_id"])
@@ -365,6 +368,7 @@ class Recovered(Chain):
     estimator = LogisticRegression(ridge=1e-3)
 
 
+@pytest.mark.records
 def test_training_finds_the_planted_coefficients_within_their_intervals() -> None:
     count = 20_000
     raw = _all(sources.now_health_data.read(Window(None, AS_OF, f"synthetic:{count}")))
@@ -429,6 +433,7 @@ class TestRealRecords:
         assert results["ingest.now_health_data"].quarantined == {"known_at is missing": 1}
         assert results["prepare.now_health_data"].rows_out == 320
 
+    @pytest.mark.records
     def test_the_whole_pipeline_runs_and_reports_honest_intervals(self, real: Trials) -> None:
         hashed = {"split.by": "hash", "split.validation": "15%", "split.test": "30%", "evaluate.floors": {"brier": 0.3}}
         measured = real.run("offline", **hashed)["evaluate"].metrics["roc_auc"]
