@@ -66,15 +66,30 @@ class Split(_Strict, frozen=True):
 
 
 class Evaluate(_Strict, frozen=True):
-    """What a model must reach on the test rows, where to look closer, and how many bootstrap replicates."""
+    """What a model must reach on the test rows and on every slice of them, and how many bootstrap replicates."""
 
     floors: dict[str, float] = {}
     slices: list[Name] = []
+    slice_floors: dict[str, float] = {}
     replicates: Annotated[int, msgspec.Meta(ge=20, le=10_000)] = 200
 
 
+class Promotion(_Strict, frozen=True):
+    """`auto`: a verdict that passes promotes. `manual`: then a person is asked."""
+
+    policy: Literal["auto", "manual"] = "auto"
+
+
+class Card(_Strict, frozen=True):
+    """What only people know of a model: what it is for, what its label means, and where it fails."""
+
+    intended_use: str = ""
+    label: str = ""
+    limits: list[str] = []
+
+
 class Schedule(_Strict, frozen=True):
-    """Cron expressions in the use case's time zone."""
+    """Cron expressions in the use case's time zone; `online: promotion` scores whenever a model is promoted."""
 
     offline: str | None = None
     online: str | None = None
@@ -137,6 +152,8 @@ class UseCaseConfig(_Strict, frozen=True):
     seed: int = 0
     split: Split = Split()
     evaluate: Evaluate = Evaluate()
+    promotion: Promotion = Promotion()
+    card: Card = Card()
     schedule: Schedule = Schedule()
     services: Services = Services()
     quarantine: Quarantine = Quarantine()

@@ -95,9 +95,9 @@ STAGES = (
     ),
     Stage(
         "promote",
-        "Make the candidate champion if the verdict allows it.",
+        "Make the candidate champion if the verdict allows it, and if it predicts its golden rows where models serve.",
         "promote:PromoteHandler",
-        "train",
+        "serve",
         offline=Flow(("model", "verdict"), ("promotion",)),
         online=None,
     ),

@@ -152,7 +152,7 @@ class TestTasks:
         assert made["combine"].needs == ("prepare.trips", "prepare.sky", "prepare.rate", "prepare.warmth")
         assert made["evaluate"].needs == ("split", "train")
         assert made["ingest.sky"].needs == ()
-        assert [made[name].image for name in ("combine", "train", "promote")] == ["data", "train", "train"]
+        assert [made[name].image for name in ("combine", "train", "promote")] == ["data", "train", "serve"]
 
     def test_a_service_runs_all_its_stages_and_needs_what_they_need_from_outside(self) -> None:
         grouping = {"offline": {"data": ["ingest", "prepare", "combine"], "learn": ["train", "evaluate"]}}

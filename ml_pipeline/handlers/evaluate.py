@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, cast
 
-from ml_pipeline.artifacts import plain_yaml
+from ml_pipeline.artifacts import golden, plain_yaml
 from ml_pipeline.artifacts.datasets import Dataset
+from ml_pipeline.artifacts.golden import GOLDEN
 from ml_pipeline.artifacts.registry import METRICS
 from ml_pipeline.chain import Chain
 from ml_pipeline.columns import Column, Columns, Floats, concat
@@ -39,16 +40,14 @@ class EvaluateHandler(BaseHandler):
         judged = found.get("test") == data.manifest.digest
         if run.request.force or not judged or run.registry.champion() not in (found["champion"], run.model_version):
             return False
-        _leave(run, found)
+        _left(run, found)
         return True
 
     @classmethod
     def load_params(cls, model: type[Chain], run: StageRun) -> dict[str, Parameters]:
         """By role; no champion where there is none, or where it is the candidate itself."""
-        roles = {"candidate": run.model_version, "champion": run.registry.champion()}
-        if roles["champion"] in ("", run.model_version):
-            del roles["champion"]
-        return {role: run.registry.parameters(version) for role, version in roles.items()}
+        roles = {"candidate": run.model_version, "champion": _other(run)}
+        return {role: run.registry.parameters(version) for role, version in roles.items() if version}
 
     @classmethod
     def apply(cls, model: type[Chain], parameters: Mapping[str, Parameters], data: Dataset, run: StageRun) -> Scored:
@@ -77,22 +76,43 @@ class EvaluateHandler(BaseHandler):
     @classmethod
     def store_output(cls, run: StageRun, data: Dataset, output: Scored) -> None:
         """Measure, judge, and write metrics.yaml beside the model."""
-        roles = {"model_version": run.model_version, "champion": run.registry.champion(), "test": data.manifest.digest}
+        roles = {"model_version": run.model_version, "champion": _other(run), "test": data.manifest.digest}
         config = run.config
-        rules = Rules(config.evaluate.floors, config.evaluate.replicates, config.seed)
-        _leave(run, roles | {"synthetic": sorted(run.synthetic)} | measure(output, rules))
+        rules = Rules(config.evaluate.floors, config.evaluate.slice_floors, config.evaluate.replicates, config.seed)
+        found = roles | {"synthetic": sorted(run.synthetic)} | measure(output, rules)
+        content = plain_yaml.dump(found)
+        run.store.create(_evidence(run, content), content)
+        run.store.put(run.registry.key(run.model_version, GOLDEN), _golden(run, data))
+        run.store.put(run.registry.key(run.model_version, METRICS), content)
+        _left(run, found)
 
 
-def _leave(run: StageRun, found: dict[str, Any]) -> None:
-    """The verdict stands in metrics.yaml and in the stage's result."""
+def _other(run: StageRun) -> str:
+    """The champion to compare with; none where there is none, or where it is the candidate itself."""
+    champion = run.registry.champion()
+    return "" if champion == run.model_version else champion
+
+
+def _evidence(run: StageRun, content: bytes) -> str:
+    """Where a verdict is kept for good: a later evaluation, against another champion, has a file of its own."""
+    return run.registry.key(run.model_version, f"evidence/{sha256(content).hexdigest()[:16]}.yaml")
+
+
+def _golden(run: StageRun, data: Dataset) -> bytes:
+    """Some of the first test rows, as the candidate predicts them."""
+    model: type[Chain] = run.use_case.load(run.config.model)
+    rows = data.batches(list(model.inputs()))[0]()
+    return golden.dump(model, run.registry.parameters(run.model_version), rows)
+
+
+def _left(run: StageRun, found: dict[str, Any]) -> None:
+    """The verdict stands in metrics.yaml, in a file of its own as evidence, and in the stage's result."""
     content = plain_yaml.dump(found)
-    key = run.registry.key(run.model_version, METRICS)
-    run.store.put(key, content)
+    key = _evidence(run, content)
     run.metrics, run.verdict = found["metrics"], found["verdict"]
     run.log.info("%s", " ".join(found["verdict"]["reasons"]))
-    run.artifacts.append(
-        Artifact("verdict", run.store.address(key), key, sha256(content).hexdigest(), bytes=len(content))
-    )
+    digest = sha256(content).hexdigest()
+    run.artifacts.append(Artifact("verdict", run.store.address(key), key, digest, bytes=len(content)))
 
 
 def _fits(model: type[Chain], parameters: Parameters, data: Dataset, run: StageRun) -> bool:

@@ -31,9 +31,11 @@ class Scored(NamedTuple):
 
 
 class Rules(NamedTuple):
-    """What must be reached (a floor is a ceiling where smaller is better), and how the bootstrap is drawn."""
+    """What must be reached, in all and in every slice (a floor is a ceiling where smaller is better), and how the
+    bootstrap is drawn."""
 
     floors: Mapping[str, float]
+    slice_floors: Mapping[str, float]
     replicates: int
     seed: int
 
@@ -49,33 +51,35 @@ def measure(scored: Scored, rules: Rules) -> dict[str, Any]:
         for role, own in exact.items()
     }
     difference = _difference(exact, draws)
+    slices = {name: _by_slice(scored, column, rules) for name, column in scored.slices.items()}
     return {
         "rows": len(scored.y),
         "positive_rate": float(scored.y.mean()),
         "metrics": found[CANDIDATE],
         "champion_metrics": found.get(CHAMPION, {}),
         "difference": difference,
-        "slices": {name: _by_slice(scored, column, rules) for name, column in scored.slices.items()},
-        "verdict": verdict(found[CANDIDATE], difference, rules.floors),
+        "slices": slices,
+        "verdict": verdict(found[CANDIDATE], difference, slices, rules),
     }
 
 
 def verdict(
-    found: Mapping[str, Metric], difference: Mapping[str, Metric], floors: Mapping[str, float]
+    found: Mapping[str, Metric], difference: Mapping[str, Metric], slices: Mapping[str, Any], rules: Rules
 ) -> dict[str, Any]:
-    """`passed` and the `reasons`: every floor is kept, and ranking is not clearly worse than the champion's.
+    """`passed` and the `reasons`: every floor is kept, no slice is clearly below its own, and ranking is not clearly
+    worse than the champion's.
 
     Raises:
         ConfigError: a floor is set for something that is no metric.
     """
-    judged = [_floor(name, found, floor) for name, floor in floors.items()]
+    judged = [_floor(name, found, floor) for name, floor in rules.floors.items()]
+    judged += [own for name, floor in rules.slice_floors.items() for own in _slice_floor(name, found, slices, floor)]
     judged.append(_comparison(difference["roc_auc"]) if difference else _alone())
     return {"passed": all(good for good, _ in judged), "reasons": [reason for _, reason in judged]}
 
 
 def _floor(name: str, found: Mapping[str, Metric], floor: float) -> tuple[bool, str]:
-    if name not in found:
-        raise ConfigError("evaluate.floors names something that is no metric", given=name, expected=", ".join(found))
+    _check_metric(name, found)
     value = found[name]["value"]
     if np.isnan(value):
         return False, f"{name} cannot be measured on these rows, which are of one class; its floor is {floor:g}."
@@ -83,6 +87,36 @@ def _floor(name: str, found: Mapping[str, Metric], floor: float) -> tuple[bool, 
     good = value <= floor if smaller else value >= floor
     side, way = ("within" if good else "outside"), ("most" if smaller else "least")
     return bool(good), f"{name} is {value:.4f}, {side} its floor of at {way} {floor:g}."
+
+
+def _slice_floor(
+    name: str, found: Mapping[str, Metric], slices: Mapping[str, Any], floor: float
+) -> list[tuple[bool, str]]:
+    """The slices whose whole interval lies beyond the floor; where there are none, how many kept it."""
+    _check_metric(name, found)
+    smaller = name in SMALLER_IS_BETTER
+    known = {(column, word): own for column, words in slices.items() for word, own in words.items()}
+    judged = {place: own[name] for place, own in known.items() if name in own and not np.isnan(own[name]["value"])}
+    beyond = {place: own for place, own in judged.items() if (own["low"] > floor if smaller else own["high"] < floor)}
+    way, small = ("most" if smaller else "least"), len(known) - len(judged)
+    unjudged = f" {small} smaller ones are too few rows to judge." if small else ""
+    if not beyond:
+        kept = f"{name} of {len(judged)} slices is not clearly outside their floor of at {way} {floor:g}."
+        return [(True, kept + unjudged)]
+    return [
+        (False, f"Where {column} is {word}, {name} is {_shown(own)}, outside its floor of at {way} {floor:g}.")
+        for (column, word), own in beyond.items()
+    ]
+
+
+def _shown(metric: Metric) -> str:
+    return f"{metric['value']:.4f} ({metric['low']:.4f} to {metric['high']:.4f})"
+
+
+def _check_metric(name: str, found: Mapping[str, Metric]) -> None:
+    if name not in found:
+        what = "evaluate sets a floor for something that is no metric"
+        raise ConfigError(what, given=name, expected=", ".join(found))
 
 
 def _comparison(auc: Metric) -> tuple[bool, str]:
@@ -124,5 +158,6 @@ def _slice(scored: Scored, rows: npt.NDArray[np.intp], rules: Rules) -> dict[str
     found = {"rows": len(rows), "positive_rate": float(y.mean()), "mean_prediction": float(p.mean())}
     if len(rows) < SMALL_SLICE:
         return found | {"note": f"fewer than {SMALL_SLICE} rows: too few to judge"}
-    draws = metrics.replicates(y, p, rules.seed, SLICE_REPLICATES)["roc_auc"]
-    return found | {"roc_auc": _with_interval(metrics.roc_auc(y, p), draws)}
+    draws = metrics.replicates(y, p, rules.seed, SLICE_REPLICATES)
+    exact = metrics.Ranking.of(y, p).metrics(np.ones(len(p)))
+    return found | {name: _with_interval(value, draws[name]) for name, value in exact.items()}

@@ -99,7 +99,7 @@ def test_it_is_judged_again_when_the_champion_is_another(champion: Parcels) -> N
     ("parameters", "error", "words"),
     [
         ({"evaluate.slices": ["city"]}, SchemaError, "evaluate.slices names a column that is not there"),
-        ({"evaluate.floors": {"auc": 0.5}}, ConfigError, "evaluate.floors names something that is no metric"),
+        ({"evaluate.floors": {"auc": 0.5}}, ConfigError, "evaluate sets a floor for something that is no metric"),
     ],
 )
 def test_a_slice_or_floor_that_is_none_is_named(
@@ -107,3 +107,37 @@ def test_a_slice_or_floor_that_is_none_is_named(
 ) -> None:
     with pytest.raises(error, match=words):
         champion.run("offline", parameters=parameters)
+
+
+def test_a_slice_that_is_clearly_below_its_floor_rejects_the_candidate(champion: Parcels) -> None:
+    asked = {"split.test": "20d", "evaluate.slice_floors": {"roc_auc": 0.99}}
+    verdict = champion.run("offline", parameters=asked)["evaluate"].verdict
+    assert verdict
+    assert not verdict["passed"]
+    below = [reason for reason in verdict["reasons"] if reason.startswith("Where depot is ")]
+    assert len(below) >= 1
+    assert all(reason.endswith("outside its floor of at least 0.99.") for reason in below)
+
+
+def test_a_slice_that_chance_may_have_put_below_its_floor_does_not(champion: Parcels) -> None:
+    first = champion.run("offline", parameters={"split.test": "20d", "split.validation": "5d"})["evaluate"]
+    found = champion.registry.metrics(first.model_version)["slices"]["depot"]
+    lowest = min(own["roc_auc"]["value"] for own in found.values() if "roc_auc" in own)
+    asked = {"split.test": "20d", "split.validation": "5d", "evaluate.slice_floors": {"roc_auc": lowest + 1e-4}}
+    verdict = champion.run("offline", parameters=asked)["evaluate"].verdict
+    assert verdict
+    assert verdict["passed"]
+    judged = sum("roc_auc" in own for own in found.values())
+    kept = [reason for reason in verdict["reasons"] if reason.startswith(f"roc_auc of {judged} slices")]
+    assert len(kept) == 1
+    small = len(found) - judged
+    assert (f"{small} smaller ones are too few rows to judge." in kept[0]) == bool(small)
+
+
+def test_the_evidence_of_a_promotion_outlives_later_evaluations(champion: Parcels) -> None:
+    (entry,) = champion.registry.promotions()
+    key = f"models/{entry.to}/evidence/{entry.evidence[:16]}.yaml"
+    before = champion.room.verified(key, entry.evidence)
+    champion.run("offline", force=True, parameters={"evaluate.replicates": 40})
+    champion.run("offline", force=True)
+    assert champion.room.get(key) == before
