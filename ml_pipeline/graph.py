@@ -11,13 +11,14 @@ from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 from ml_pipeline.chain import Chain, Links
-from ml_pipeline.contract import MODES, Mode
+from ml_pipeline.contract import MODES
 from ml_pipeline.data.joins import Join
 from ml_pipeline.data.splits import PARTS
 from ml_pipeline.discovery import UseCase
+from ml_pipeline.drawing import Drawing, Edge, Node, services
 from ml_pipeline.handlers.postprocess import RANK
 from ml_pipeline.handlers.split import Parting
-from ml_pipeline.stages import Step, needs, steps, tasks
+from ml_pipeline.stages import Step, needs, steps
 from ml_pipeline.templates import SERVE, TRAIN, BaseModel
 
 Level = Literal["services", "handlers", "models"]
@@ -25,32 +26,11 @@ PREDICTED = ("prediction", "model_version", RANK)
 """Columns that scoring adds to the joined ones."""
 
 
-class Node(NamedTuple):
-    """A box. `group` is the frame it stands in."""
-
-    name: str
-    label: str
-    group: str
-
-
-class Edge(NamedTuple):
-    """An arrow between two boxes, and what passes along it."""
-
-    source: str
-    target: str
-    label: str = ""
-
-
-class Drawing(NamedTuple):
-    """Boxes in the order they run, and arrows."""
-
-    nodes: tuple[Node, ...]
-    edges: tuple[Edge, ...]
-
-
 def draw(use_case: UseCase, level: Level) -> Drawing:
     """The graph of a use case at one level."""
-    nodes, edges = {"services": _services, "handlers": _handlers, "models": _models}[level](use_case)
+    if level == "services":
+        return services(use_case.config)
+    nodes, edges = {"handlers": _handlers, "models": _models}[level](use_case)
     return Drawing(tuple(dict.fromkeys(nodes)), tuple(dict.fromkeys(edges)))
 
 
@@ -69,19 +49,6 @@ def mermaid(drawing: Drawing) -> str:
 
 
 Parts = tuple[list[Node], list[Edge]]
-
-
-def _services(use_case: UseCase) -> Parts:
-    """A box for each task, an arrow for each task that waits for another."""
-    nodes, edges = [], []
-    place: dict[tuple[Mode, str], str] = {}
-    for mode in MODES:
-        for task in tasks(use_case.config, mode):
-            name = f"{mode}.{task.name}"
-            nodes.append(Node(name, task.name, mode))
-            edges += [Edge(f"{mode}.{need}", name) for need in task.needs]
-            place |= {(mode, step.stage.name): name for step in task.steps}
-    return nodes, [*edges, Edge(place["offline", "promote"], place["online", "serve"], "champion")]
 
 
 def _handlers(use_case: UseCase) -> Parts:

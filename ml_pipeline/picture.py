@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import NamedTuple
 
-from ml_pipeline.graph import Drawing, Node
+from ml_pipeline.drawing import Drawing, Node
 
 CHARACTER, BOX, ROW, GAP, MARGIN = 7.0, 28.0, 40.0, 56.0, 16.0
 """Pixels: width of a character, height of a box, distance of rows, of layers, and around a frame."""

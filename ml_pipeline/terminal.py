@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import msgspec
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -21,7 +20,8 @@ from ml_pipeline.artifacts.store import Store
 from ml_pipeline.config import UseCaseConfig
 from ml_pipeline.contract import Artifact, StageResult, moment
 from ml_pipeline.discovery import find
-from ml_pipeline.errors import IntegrityError, UsageError
+from ml_pipeline.errors import UsageError
+from ml_pipeline.lineage.results import stored_results
 from ml_pipeline.validation import Check
 
 LISTED = 10
@@ -46,42 +46,38 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
         yield show
 
 
-def stored_results(use_case: str, store: str) -> list[StageResult]:
-    """Results of all stages of all runs, by run."""
-    room = Store(store).within(use_case)
-    return [_result(room, key) for key in room.keys("runs/")]
+def screen() -> Console:
+    """As wide as the terminal; in a file wide enough for any table, so that nothing is cut off."""
+    return Console() if sys.stdout.isatty() else Console(width=1000)
 
 
-def _result(room: Store, key: str) -> StageResult:
-    try:
-        return msgspec.json.decode(room.get(key), type=StageResult)
-    except msgspec.DecodeError as error:
-        raise IntegrityError(
-            "this is no result of a stage",
-            given=f"{room.address(key)}: {error}",
-            do="delete it, or run the stage again",
-        ) from error
+def plain_table(*titles: str) -> Table:
+    """A plain table; a title that begins with > is aligned to the right."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in titles:
+        table.add_column(title.removeprefix(">"), justify="right" if title.startswith(">") else "left", no_wrap=True)
+    return table
 
 
 def results_table(results: Sequence[StageResult]) -> None:
     """One line per stage of one run."""
-    table = _table("stage", "status", ">rows in", ">rows out", ">set aside", ">seconds", "model")
+    table = plain_table("stage", "status", ">rows in", ">rows out", ">set aside", ">seconds", "model")
     for result in results:
         aside = sum(result.quarantined.values())
         table.add_row(
             result.stage, result.status, f"{result.rows_in:,}", f"{result.rows_out:,}", f"{aside:,}",
             f"{result.seconds:.2f}", result.model_version,
         )  # fmt: skip
-    _console().print(table)
+    screen().print(table)
     for result in results:
         for note in result.notes:
-            _console().print(f"{result.stage}: {note}")
+            screen().print(f"{result.stage}: {note}")
     _warn(results)
 
 
 def checks_table(checks: Sequence[Check]) -> None:
     """One line per finding, and beneath a fault what to do."""
-    console, table = _console(), Table(box=None, pad_edge=False, show_header=False)
+    console, table = screen(), Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
@@ -95,7 +91,7 @@ def checks_table(checks: Sequence[Check]) -> None:
 
 def runs_table(results: Sequence[StageResult]) -> None:
     """One line per artifact of every stage."""
-    table = _table("run", "stage", "status", "artifact", ">rows", "digest", "uri")
+    table = plain_table("run", "stage", "status", "artifact", ">rows", "digest", "uri")
     table.columns[-1].no_wrap, table.columns[-1].overflow = False, "fold"
     for result in results:
         for artifact in result.artifacts or (Artifact("–", "", "", ""),):
@@ -108,41 +104,7 @@ def runs_table(results: Sequence[StageResult]) -> None:
                 artifact.digest[:12],
                 artifact.uri,
             )
-    _console().print(table)
-
-
-def model_rows(use_case: str, store: str) -> list[dict[str, Any]]:
-    """Every model with its metrics, the newest as-of first."""
-    find(use_case)
-    registry = Registry(Store(store).within(use_case))
-    champion = registry.champion()
-    models = [registry.model(version) for version in registry.versions()]
-    return [
-        {
-            "version": model.version,
-            "champion": model.version == champion,
-            "as_of": model.as_of,
-            "rows": model.rows,
-            "synthetic": model.synthetic,
-            "metrics": registry.metrics(model.version).get("metrics", {}),
-            "passed": registry.metrics(model.version).get("verdict", {}).get("passed"),
-        }
-        for model in sorted(models, key=lambda model: (model.as_of, model.version), reverse=True)
-    ]
-
-
-def models_table(rows: Sequence[dict[str, Any]]) -> None:
-    """One line per model."""
-    table = _table("version", "", "as of", ">rows", ">ROC-AUC", ">average precision", "verdict", "")
-    for row in rows:
-        metrics = row["metrics"]
-        verdict = {True: "passed", False: "rejected", None: "not evaluated"}[row["passed"]]
-        data = f"synthetic data of {', '.join(row['synthetic'])}" if row["synthetic"] else ""
-        table.add_row(
-            row["version"], "champion" if row["champion"] else "", row["as_of"], f"{row['rows']:,}",
-            _interval(metrics.get("roc_auc")), _interval(metrics.get("average_precision")), verdict, data,
-        )  # fmt: skip
-    _console().print(table)
+    screen().print(table)
 
 
 def summary(use_case: str, store: str, as_of: str | None) -> None:
@@ -153,11 +115,11 @@ def summary(use_case: str, store: str, as_of: str | None) -> None:
     """
     config = find(use_case).config
     at = moment(as_of, config.timezone) if as_of else None
-    results = [result for result in stored_results(use_case, store) if at is None or result.as_of == at]
+    results = [result for result in stored_results(Store(store).within(use_case)) if at is None or result.as_of == at]
     if not results:
         raise UsageError("nothing has run yet", given=use_case, do=f"run `ml-pipeline run {use_case} offline` first")
     room = Store(store).within(use_case)
-    console = _console()
+    console = screen()
     last = [_last_run(results, mode) for mode in ("offline", "online")]
     for run in last:
         _times(console, run)
@@ -171,7 +133,7 @@ def summary(use_case: str, store: str, as_of: str | None) -> None:
 def _warn(results: Sequence[StageResult]) -> None:
     """Whatever rests on records that were made up is not to be taken for more."""
     if synthetic := sorted({source for result in results for source in result.synthetic}):
-        _console().print(f"[bold]synthetic data[/bold]: the records of {', '.join(synthetic)} are made up")
+        screen().print(f"[bold]synthetic data[/bold]: the records of {', '.join(synthetic)} are made up")
 
 
 def _last_run(results: Sequence[StageResult], mode: str) -> list[StageResult]:
@@ -180,16 +142,11 @@ def _last_run(results: Sequence[StageResult], mode: str) -> list[StageResult]:
     return [result for result in own if result.run_id == own[-1].run_id]
 
 
-def _console() -> Console:
-    """As wide as the terminal; in a file wide enough for any table, so that nothing is cut off."""
-    return Console() if sys.stdout.isatty() else Console(width=1000)
-
-
 def _times(console: Console, results: Sequence[StageResult]) -> None:
     if not results:
         return
     console.print(f"\n[bold]{results[0].mode}[/bold] as of {results[0].as_of.isoformat()}, run {results[0].run_id}")
-    table = _table("stage", ">seconds", ">rows", "")
+    table = plain_table("stage", ">seconds", ">rows", "")
     for result in results:
         aside = sum(result.quarantined.values())
         marks = [*([] if result.status == "done" else [result.status]), *([f"{aside:,} set aside"] if aside else [])]
@@ -204,7 +161,7 @@ def _model(console: Console, registry: Registry) -> None:
         return
     found = registry.metrics(version)
     console.print(f"\n[bold]model {version}[/bold], as of {registry.model(version).as_of}")
-    table = _table("on unseen rows", ">value", "95 % interval")
+    table = plain_table("on unseen rows", ">value", "95 % interval")
     for name, own in found["metrics"].items():
         table.add_row(name, f"{own['value']:.4f}", f"{own['low']:.4f} to {own['high']:.4f}")
     console.print(table)
@@ -217,7 +174,7 @@ def _ranked_first(console: Console, scored: Dataset, config: UseCaseConfig) -> N
     frame = _plain(scored, config)
     order = sorted(range(scored.manifest.rows), key=lambda row: frame["rank"][row])[:LISTED]
     shown = [name for name in frame if name not in ("prediction", "model_version", "rank", config.key)]
-    table = _table(config.key, *shown)
+    table = plain_table(config.key, *shown)
     for row in order:
         table.add_row(*(escape(_cell(frame[name][row])) for name in (config.key, *shown)))
     console.print(f"\n[bold]{scored.manifest.rows:,} rows scored[/bold], the {len(order)} ranked first:")
@@ -238,15 +195,3 @@ def _plain(scored: Dataset, config: UseCaseConfig) -> dict[str, list[Any]]:
             columns.setdefault(name, []).extend(values)
     local = [value.astimezone(zone) if isinstance(value, dt.datetime) else value for value in columns[config.time]]
     return {**columns, config.time: [f"{value:%Y-%m-%d %H:%M}" for value in local]}
-
-
-def _interval(metric: dict[str, float] | None) -> str:
-    return f"{metric['value']:.4f} ({metric['low']:.4f} to {metric['high']:.4f})" if metric else ""
-
-
-def _table(*titles: str) -> Table:
-    """A plain table; a title that begins with > is aligned to the right."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in titles:
-        table.add_column(title.removeprefix(">"), justify="right" if title.startswith(">") else "left", no_wrap=True)
-    return table

@@ -1,24 +1,25 @@
-"""Models by version, and the promotion log that says which one is champion.
-
-The log is append-only: entry n+1 is created only if it is absent, so of two promotions at once one wins and the other
-is told.
-"""
+"""Models by version, and which of them is champion."""
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+import datetime as dt
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import msgspec
 
 from ml_pipeline.artifacts import parameters as parameters_file
-from ml_pipeline.artifacts import plain_yaml
+from ml_pipeline.artifacts import plain_yaml, typed_yaml
+from ml_pipeline.artifacts.promotion_log import READERS, Promotion, PromotionLog
 from ml_pipeline.artifacts.store import Store
 from ml_pipeline.contract import Artifact
-from ml_pipeline.errors import IntegrityError, NotFoundError, StageError
+from ml_pipeline.errors import NotFoundError
 from ml_pipeline.templates import Parameters
 
-T = TypeVar("T")
 PARAMETERS, MODEL, METRICS = "parameters.yaml", "model.yaml", "metrics.yaml"
+PROFILE, CARD, REPORT = "profile.yaml", "card.yaml", "report.html"
+INDEX = "index/"
+"""Folder of empty objects `as-of/version`: of thousands of models the newest are found without opening any."""
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,29 +41,17 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     parameters_sha256: str
 
 
-class Promotion(msgspec.Struct, frozen=True, kw_only=True):
-    """An entry of the log: `to` became champion in place of `previous`."""
-
-    number: int
-    to: str
-    previous: str
-    actor: str
-    reason: str
-    run: str
-    as_of: str
-    evidence: str
-
-
 class Registry:
     """The models of one use case."""
 
     def __init__(self, store: Store) -> None:
-        self.store = store
+        self.store, self.log = store, PromotionLog(store)
 
     def add(self, model: Model, content: bytes) -> None:
         """Store a model: its parameters first, its description last."""
         self.store.put(self.key(model.version, PARAMETERS), content)
-        self.store.put(self.key(model.version, MODEL), plain_yaml.dump(msgspec.to_builtins(model)))
+        self.store.put(f"{INDEX}{_stamp(model.as_of)}/{model.version}", b"")
+        self.store.put(self.key(model.version, MODEL), typed_yaml.dump(model))
 
     def has(self, version: str) -> bool:
         """Whether a model is stored, whole."""
@@ -80,18 +69,28 @@ class Registry:
             raise NotFoundError(
                 "there is no such model", given=version, do="`ml-pipeline models list` names those there are"
             ) from error
-        return _typed(content, Model, self.store.address(self.key(version, MODEL)))
+        return typed_yaml.load(content, Model, self.store.address(self.key(version, MODEL)))
 
     def parameters(self, version: str) -> Parameters:
         """A model's parameters, proved to be those that training stored."""
-        key = self.key(version, PARAMETERS)
-        content = self.store.verified(key, self.model(version).parameters_sha256)
-        return parameters_file.load(content, self.store.address(key))
+        return parameters_file.load(self.proved(version), self.store.address(self.key(version, PARAMETERS)))
+
+    def proved(self, version: str) -> bytes:
+        """The content of a model's parameters.
+
+        Raises:
+            IntegrityError: it is not what training stored.
+        """
+        return self.store.verified(self.key(version, PARAMETERS), self.model(version).parameters_sha256)
 
     def artifact(self, version: str) -> Artifact:
         """How results refer to a model."""
         key = self.key(version, PARAMETERS)
         return Artifact("model", self.store.address(key), key, self.model(version).parameters_sha256)
+
+    def is_evaluated(self, version: str) -> bool:
+        """Whether a model is stored, whole, and has metrics."""
+        return self.store.exists(self.key(version, METRICS)) and self.has(version)
 
     def metrics(self, version: str) -> dict[str, Any]:
         """What evaluation found; empty before it."""
@@ -106,72 +105,59 @@ class Registry:
         """All versions that are stored, whole, in no meaningful order."""
         return [key.split("/")[1] for key in self.store.keys("models/") if key.endswith(f"/{MODEL}")]
 
+    def named(self, beginning: str = "") -> list[str]:
+        """Folders of models whose names begin so, sorted: many are listed at once, and not all need be whole."""
+        return [name for name in self.store.folders("models/") if name.startswith(beginning)]
+
+    def by_as_of(self) -> list[tuple[str, str]]:
+        """As-of and name of all folders of models, the newest first; no as-of of what is not whole."""
+        listed = [tuple(key.split("/")[1:]) for key in self.store.keys(INDEX)]
+        known = {version for _, version in listed}
+        with ThreadPoolExecutor(READERS) as readers:
+            others = list(readers.map(self._place, [name for name in self.named() if name not in known]))
+        return sorted([*((as_of, version) for as_of, version in listed), *others], reverse=True)
+
     def promotions(self) -> list[Promotion]:
         """The whole log, oldest first."""
-        return [self._entry(number) for number in self._numbers()]
+        return self.log.entries()
 
     def last_promotion(self) -> Promotion | None:
         """The entry that counts."""
-        numbers = self._numbers()
-        return self._entry(numbers[-1]) if numbers else None
+        return self.log.last()
+
+    def promotion_as_of(self, moment: dt.datetime) -> Promotion | None:
+        """The entry that counted at a moment of the wall clock."""
+        return self.log.as_of(moment)
 
     def champion(self) -> str:
         """The version of the champion; empty while there is none."""
         last = self.last_promotion()
         return last.to if last else ""
 
-    def promote(self, entry: Promotion) -> None:
-        """Append an entry.
+    def promote(self, entry: Promotion) -> Promotion:
+        """Append an entry for a model that is whole, and return it as it was written.
 
         Raises:
+            NotFoundError: there is no such model.
+            IntegrityError: its parameters are not what training stored, or the log is not whole.
             StageError: another promotion was first, or the entry is not the next one.
         """
-        if entry.number != len(self._numbers()) + 1 or not self._append(entry):
-            raise StageError(
-                "another promotion came first",
-                given=f"{entry.to} as entry {entry.number}",
-                expected=f"the log to end with entry {entry.number - 1}",
-                do="evaluate again, against the new champion",
-            )
+        self.proved(entry.to)
+        return self.log.append(entry)
 
     @staticmethod
     def key(version: str, name: str) -> str:
         """Where a file of a model lies."""
         return f"models/{version}/{name}"
 
-    def _append(self, entry: Promotion) -> bool:
-        """Whether the log now holds the entry; also where an answer was lost, and asking again found it written."""
-        key, content = _promotion_key(entry.number), plain_yaml.dump(msgspec.to_builtins(entry))
-        return self.store.create(key, content) or self.store.get(key) == content
-
-    def _numbers(self) -> list[int]:
-        stems = [key.rpartition("/")[2].removesuffix(".yaml") for key in self.store.keys("promotions/")]
-        numbers = sorted(int(stem) for stem in stems if stem.isdigit())
-        if numbers != list(range(1, len(numbers) + 1)):
-            raise IntegrityError(
-                "the promotion log has a gap",
-                given=", ".join(map(str, numbers)),
-                expected="entries 1, 2, 3, …",
-                do="restore the missing entry",
-            )
-        return numbers
-
-    def _entry(self, number: int) -> Promotion:
-        key = _promotion_key(number)
-        return _typed(self.store.get(key), Promotion, self.store.address(key))
+    def _place(self, version: str) -> tuple[str, str]:
+        """As-of and version of a model from before there was an index."""
+        try:
+            return _stamp(self.model(version).as_of), version
+        except NotFoundError:
+            return "", version
 
 
-def _typed(content: bytes, kind: type[T], where: str) -> T:
-    try:
-        return msgspec.convert(plain_yaml.load(content, where), kind)
-    except msgspec.ValidationError as error:
-        raise IntegrityError(
-            f"this is no {kind.__name__.lower()}",
-            given=f"{where}: {error}",
-            expected="the file as it was written",
-            do="restore it",
-        ) from error
-
-
-def _promotion_key(number: int) -> str:
-    return f"promotions/{number:06d}.yaml"
+def _stamp(as_of: str) -> str:
+    """Names that sort as the moments do."""
+    return dt.datetime.fromisoformat(as_of).astimezone(dt.UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -90,11 +90,13 @@ def stage_command(ctx: click.Context, request: str) -> None:
 @json_option
 def runs_command(use_case: str, store: str | None, as_json: bool) -> None:
     """List runs, with the URIs and digests of what they wrote."""
+    from ml_pipeline.artifacts.store import Store
     from ml_pipeline.discovery import find
-    from ml_pipeline.terminal import runs_table, stored_results
+    from ml_pipeline.lineage.results import stored_results
+    from ml_pipeline.terminal import runs_table
 
     find(use_case)
-    results = stored_results(use_case, store_uri(store))
+    results = stored_results(Store(store_uri(store)).within(use_case))
     if as_json:
         click.echo(as_json_text(results))
     else:

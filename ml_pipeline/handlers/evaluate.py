@@ -6,16 +6,24 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, cast
 
+import msgspec
+
 from ml_pipeline.artifacts import golden, plain_yaml
 from ml_pipeline.artifacts.datasets import Dataset
 from ml_pipeline.artifacts.golden import GOLDEN
-from ml_pipeline.artifacts.registry import METRICS
+from ml_pipeline.artifacts.registry import CARD, METRICS, PROFILE, REPORT
 from ml_pipeline.chain import Chain
 from ml_pipeline.columns import Column, Columns, Floats, concat
 from ml_pipeline.contract import Artifact
+from ml_pipeline.drawing import services
 from ml_pipeline.errors import ChainError, SchemaError
 from ml_pipeline.handlers.stage_run import StageRun
+from ml_pipeline.models.curves import curves
 from ml_pipeline.models.evaluation import Rules, Scored, measure
+from ml_pipeline.picture import svg
+from ml_pipeline.report import card
+from ml_pipeline.report.facts import Facts
+from ml_pipeline.report.page import render
 from ml_pipeline.templates import BaseHandler, Parameters
 
 
@@ -79,10 +87,14 @@ class EvaluateHandler(BaseHandler):
         roles = {"model_version": run.model_version, "champion": _other(run), "test": data.manifest.digest}
         config = run.config
         rules = Rules(config.evaluate.floors, config.evaluate.slice_floors, config.evaluate.replicates, config.seed)
-        found = roles | {"synthetic": sorted(run.synthetic)} | measure(output, rules)
+        drawn = {"curves": {role: curves(output.y, p) for role, p in output.predictions.items()}}
+        found = roles | {"synthetic": sorted(run.synthetic)} | measure(output, rules) | drawn
         content = plain_yaml.dump(found)
         run.store.create(_evidence(run, content), content)
         run.store.put(run.registry.key(run.model_version, GOLDEN), _golden(run, data))
+        facts = _facts(run, found)
+        run.store.put(run.registry.key(run.model_version, CARD), plain_yaml.dump(card.plain(facts)))
+        run.store.put(run.registry.key(run.model_version, REPORT), render(facts).encode())
         run.store.put(run.registry.key(run.model_version, METRICS), content)
         _left(run, found)
 
@@ -103,6 +115,14 @@ def _golden(run: StageRun, data: Dataset) -> bytes:
     model: type[Chain] = run.use_case.load(run.config.model)
     rows = data.batches(list(model.inputs()))[0]()
     return golden.dump(model, run.registry.parameters(run.model_version), rows)
+
+
+def _facts(run: StageRun, found: dict[str, Any]) -> Facts:
+    """What the model's card and the page that a person reads are made from."""
+    version = run.model_version
+    profile = plain_yaml.load(run.store.get(run.registry.key(version, PROFILE)))
+    described, graph = msgspec.to_builtins(run.registry.model(version)), svg(services(run.config))
+    return Facts(described, found, run.registry.parameters(version), profile, run.config, graph)
 
 
 def _left(run: StageRun, found: dict[str, Any]) -> None:

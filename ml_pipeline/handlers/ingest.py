@@ -93,7 +93,12 @@ def _write(run: StageRun, extract: Extract, batches: Iterator[Admitted]) -> Data
     run.rows_in += delivered
     run.metrics["not_yet_known"] = run.metrics.get("not_yet_known", 0) + later
     since = folder_name(extract.window.since) if extract.window.since else ""
-    made_from = {"source": run.step.source, "since": since, "as_of": run.request.as_of.isoformat()}
+    made_from = {
+        "source": run.step.source,
+        "since": since,
+        "as_of": run.request.as_of.isoformat(),
+        "system_version": run.system.digest[:16],
+    }
     return writer.close(made_from | ({"synthetic": [run.step.source]} if synthetic else {}))
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ml_pipeline.artifacts.registry import Promotion
+from ml_pipeline.artifacts.promotion_log import Promotion, key_of, now
 from ml_pipeline.contract import Artifact
 from ml_pipeline.errors import NothingToDo
+from ml_pipeline.handlers.proof import prove
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.templates import BaseHandler
 
@@ -57,14 +58,16 @@ class PromoteHandler(BaseHandler):
 
     @classmethod
     def store_output(cls, run: StageRun, data: Candidate, output: Promotion) -> None:
-        """Append the entry."""
-        run.registry.promote(output)
-        run.log.info("%s is champion in place of %s", output.to, output.previous or "none")
-        _leave(run, output)
+        """Append the entry, if the model predicts here, where models serve, as it did when it was evaluated."""
+        note = prove(run.use_case, run.registry, output.to)
+        run.notes += [note] if note else []
+        written = run.registry.promote(output)
+        run.log.info("%s is champion in place of %s", written.to, written.previous or "none")
+        _leave(run, written)
 
 
 def _leave(run: StageRun, entry: Promotion) -> None:
-    key = f"promotions/{entry.number:06d}.yaml"
+    key = key_of(entry.number)
     run.artifacts.append(Artifact("promotion", run.store.address(key), key, entry.to))
 
 
@@ -78,4 +81,5 @@ def _entry(run: StageRun, data: Candidate) -> Promotion:
         run=run.request.run_id,
         as_of=run.request.as_of.isoformat(),
         evidence=data.evidence,
+        at=now(),
     )

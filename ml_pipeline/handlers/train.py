@@ -9,13 +9,18 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from ml_pipeline.artifacts import parameters as parameters_file
+from ml_pipeline.artifacts import plain_yaml
 from ml_pipeline.artifacts.datasets import Dataset
-from ml_pipeline.artifacts.registry import Model
+from ml_pipeline.artifacts.registry import PROFILE, Model
 from ml_pipeline.artifacts.versions import model_version
 from ml_pipeline.chain import Chain
-from ml_pipeline.columns import Columns, Floats
+from ml_pipeline.columns import Columns, Floats, concat
+from ml_pipeline.data.profile import profile
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.templates import BaseHandler, Parameters
+
+PARTS = 4
+"""Parts of the training rows that are profiled, a quarter of a million rows at the most."""
 
 
 class Splits(NamedTuple):
@@ -79,7 +84,8 @@ class TrainHandler(BaseHandler):
 
     @classmethod
     def store_output(cls, run: StageRun, data: Splits, output: Parameters) -> None:
-        """Write parameters.yaml, then model.yaml."""
+        """Write profile.yaml, parameters.yaml, then model.yaml."""
+        run.store.put(run.registry.key(run.model_version, PROFILE), plain_yaml.dump(_profile(data.train, run)))
         content = parameters_file.dump(output, run.config.model.rpartition(".")[2])
         note = output["estimator"].get("fit", {}).get("note")
         run.notes += [note] if note else []
@@ -98,6 +104,16 @@ class TrainHandler(BaseHandler):
         )
         run.registry.add(described, content)
         run.artifacts.append(run.registry.artifact(run.model_version))
+
+
+def _profile(train: Dataset, run: StageRun) -> dict[str, Any]:
+    """What the training rows look like: of some parts, spread evenly, so that memory is bounded; but all their times."""
+    model: type[Chain] = run.use_case.load(run.config.model)
+    loads = train.batches(list(dict.fromkeys([*model.inputs(), run.config.label, run.config.time])))
+    some = np.unique(np.linspace(0, len(loads) - 1, PARTS).astype(np.intp)).tolist()
+    found = profile(concat([loads[part]() for part in some]))
+    whole = {end: train.manifest.time[end] for end in ("first", "last")}
+    return {**found, run.config.time: found[run.config.time] | whole}
 
 
 def _label(batch: Columns, name: str) -> Floats:

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from hashlib import sha256
 from typing import TYPE_CHECKING
+
+import pytest
+
+from ml_pipeline.artifacts import golden
+from ml_pipeline.errors import IntegrityError
 
 if TYPE_CHECKING:
     from tests.conftest import Parcels
@@ -44,3 +50,51 @@ def test_the_result_names_the_entry(champion: Parcels) -> None:
     assert (artifact.name, artifact.key) == ("promotion", "promotions/000001.yaml")
     assert artifact.digest == champion.registry.champion()
     assert champion.room.exists(artifact.key)
+
+
+def test_an_entry_says_when_it_was_made_and_of_what_kind_it_is(champion: Parcels) -> None:
+    (entry,) = champion.registry.promotions()
+    assert entry.kind == "promote"
+    age = dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(entry.at)
+    assert dt.timedelta() <= age < dt.timedelta(hours=1)
+
+
+def _until_promote(champion: Parcels) -> str:
+    stages = ("ingest", "prepare", "combine", "split", "train", "evaluate")
+    return champion.run("offline", *stages, as_of=champion.next_night)["train"].model_version
+
+
+@pytest.mark.parametrize("content", [b"", b"no Parquet"])
+def test_golden_rows_that_cannot_be_read_keep_the_champion(champion: Parcels, content: bytes) -> None:
+    candidate = _until_promote(champion)
+    champion.room.put(champion.registry.key(candidate, golden.GOLDEN), content)
+    with pytest.raises(IntegrityError) as caught:
+        champion.run("offline", "promote", as_of=champion.next_night)
+    assert f"models/{candidate}/golden.parquet" in caught.value.given
+    assert len(champion.registry.promotions()) == 1
+
+
+def test_a_model_that_predicts_otherwise_than_when_it_was_evaluated_is_not_promoted(champion: Parcels) -> None:
+    before, candidate = champion.registry.champion(), _until_promote(champion)
+    other = champion.room.get(champion.registry.key(before, golden.GOLDEN))
+    champion.room.put(champion.registry.key(candidate, golden.GOLDEN), other)
+    with pytest.raises(IntegrityError, match="predicts otherwise"):
+        champion.run("offline", "promote", as_of=champion.next_night)
+    assert champion.registry.champion() == before
+
+
+def test_a_model_without_golden_rows_is_promoted_with_a_note(champion: Parcels) -> None:
+    candidate = _until_promote(champion)
+    champion.room.delete(champion.registry.key(candidate, golden.GOLDEN))
+    result = champion.run("offline", "promote", as_of=champion.next_night)["promote"]
+    assert champion.registry.champion() == candidate
+    assert any("has no golden rows" in note for note in result.notes)
+
+
+def test_a_candidate_whose_parameters_were_changed_is_not_promoted(champion: Parcels) -> None:
+    candidate = _until_promote(champion)
+    key = champion.registry.key(candidate, "parameters.yaml")
+    champion.room.put(key, champion.room.get(key) + b"# harmless\n")
+    with pytest.raises(IntegrityError, match="not what was written"):
+        champion.run("offline", "promote", as_of=champion.next_night)
+    assert len(champion.registry.promotions()) == 1

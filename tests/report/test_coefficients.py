@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ml_pipeline.report.coefficients import MOST, section
+from tests.report.reader import Reader
+from tests.report.samples import PARAMETERS
+
+
+def rows(parameters: dict[str, Any]) -> list[str]:
+    page = section(parameters)
+    return page.split("<tbody>")[1].split("</tbody>")[0].removesuffix("</tr>").split("</tr>")
+
+
+def test_the_largest_come_first_each_with_its_name_and_interval() -> None:
+    found = rows(PARAMETERS)
+    names = [Reader(row + "</tr>").text for row in found]
+    assert names == [
+        "weight +0.500 +0.304 to +0.696",
+        "depot north +0.250 –",
+        "depot south −0.250 −0.446 to −0.054",
+        "age of van, part 1 of 3 +0.125 +0.105 to +0.145",
+        "age of van, part 2 of 3 −0.062 −0.082 to −0.043",
+        "age of van, part 3 of 3 +0.031 +0.012 to +0.051",
+    ]
+
+
+def test_an_error_of_zero_has_no_whisker() -> None:
+    weight, north, *_ = rows(PARAMETERS)
+    assert "whisker" in weight
+    assert "whisker" not in north
+    assert "circle" in north
+
+
+def test_hashed_text_is_summed_up() -> None:
+    assert "notes: hashed text in 3 buckets, 2 of them with a coefficient that is not 0, the largest ±0.75" in section(
+        PARAMETERS
+    )
+
+
+def test_no_more_than_thirty_are_shown_and_none_that_is_zero() -> None:
+    values = {f"word {at}": float(at) for at in range(100)}
+    assert len(rows({"estimator": {"coefficients": {"depot": values}}})) == MOST
+    assert len(rows({"estimator": {"coefficients": {"depot": {"a": 0.0, "b": 1.0}}}})) == 1
+
+
+@pytest.mark.parametrize("coefficients", [{"notes": np.zeros(0)}, {"depot": {}}, {"weight": 0.0}])
+def test_where_all_is_zero_there_is_no_table(coefficients: dict[str, Any]) -> None:
+    assert "<table" not in section({"estimator": {"coefficients": coefficients}})
