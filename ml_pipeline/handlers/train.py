@@ -107,7 +107,7 @@ class TrainHandler(BaseHandler):
 
 
 def _profile(train: Dataset, run: StageRun) -> dict[str, Any]:
-    """What the training rows look like: of some parts, spread evenly, so that memory is bounded; but all their times."""
+    """What the training rows look like: of some parts, spread evenly, for bounded memory; the times of all."""
     model: type[Chain] = run.use_case.load(run.config.model)
     loads = train.batches(list(dict.fromkeys([*model.inputs(), run.config.label, run.config.time])))
     some = np.unique(np.linspace(0, len(loads) - 1, PARTS).astype(np.intp)).tolist()
