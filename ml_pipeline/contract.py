@@ -38,7 +38,8 @@ class StageRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
 
     `stages` are step names as the graph shows them (`train`, `prepare.weather`), run in this order in one process.
     `parameters` override keys of pipeline.yaml, dotted (`{"split.test": "122d"}`). `images` says what each
-    container image of the use case holds; it is empty where stages run without containers.
+    container image of the use case holds; it is empty where stages run without containers. `approved_by` is the person
+    who agreed to a promotion, and `reason` why; empty where the gate alone decides.
     """
 
     use_case: str
@@ -51,6 +52,8 @@ class StageRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
     force: bool = False
     attempt: str = "1"
     images: dict[str, str] = {}
+    approved_by: str = ""
+    reason: str = ""
 
     def __post_init__(self) -> None:
         """Raises: UsageError: the run id is no name for a folder, or the moment has no offset."""

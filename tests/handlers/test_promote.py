@@ -98,3 +98,11 @@ def test_a_candidate_whose_parameters_were_changed_is_not_promoted(champion: Par
     with pytest.raises(IntegrityError, match="not what was written"):
         champion.run("offline", "promote", as_of=champion.next_night)
     assert len(champion.registry.promotions()) == 1
+
+
+def test_who_agreed_and_why_stands_in_the_log(champion: Parcels) -> None:
+    asked = {"approved_by": "ada", "reason": "The holidays are over."}
+    champion.run("offline", as_of=champion.next_night, **asked)
+    entry = champion.registry.promotions()[-1]
+    assert entry.actor == "ada"
+    assert entry.reason.startswith("The holidays are over. roc_auc is ")
