@@ -147,6 +147,7 @@ class UseCaseConfig(_Strict, frozen=True):
     postprocess: str
     horizon: str = "0s"
     ahead: str = "1d"
+    behind: str = "0s"
     explain: Annotated[int, msgspec.Meta(ge=0, le=50)] = 0
     timezone: str = "UTC"
     seed: int = 0

@@ -30,7 +30,7 @@ def check_rules(config: UseCaseConfig) -> None:
     _check_driving(config)
     for name, source in config.sources.items():
         _check_source(config, name, source)
-    for key in ("horizon", "ahead"):
+    for key in ("horizon", "ahead", "behind"):
         _check_duration(getattr(config, key), (key,))
     _check_split(config)
     if not _is_share(config.quarantine.at_most):
@@ -62,8 +62,9 @@ def _check_source(config: UseCaseConfig, name: str, source: SourceConfig) -> Non
         raise BrokenRule(f"{name} is made from a source that is not there", path, source.derived, f"one of {known}")
     if source.drives and source.join:
         raise BrokenRule(f"{name} drives, so others are joined to it", path, "a join", "no join")
-    if source.drives_in("offline") and not source.known:
-        raise BrokenRule(f"{name} drives, so it says when a record became known", path, "no known", "known: COLUMN")
+    if source.drives_in("offline") and not (source.known or source.revised):
+        expected = "known: COLUMN, or revised: true to read all of it every time"
+        raise BrokenRule(f"{name} drives, so it says when a record became known", path, "no known", expected)
     if (source.revised or source.former_keys) and not (source.drives_in("offline") and source.revised):
         given, expected = f"drives: {source.drives}", "revised: true on the source that drives offline"
         raise BrokenRule(f"{name} has revisions, but does not drive offline", path, given, expected)
