@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from ml_pipeline.cli import models, runs, store, use_cases
+from ml_pipeline.cli import models, runs, snapshots, store, use_cases
 from ml_pipeline.cli.common import Commands, say
 from ml_pipeline.errors import Terminated
 
@@ -54,5 +54,7 @@ def _abandon(*_: object) -> None:
     os._exit(Terminated.exit_code)
 
 
-for command in (*runs.COMMANDS, *use_cases.COMMANDS, models.models_group, store.store_group):
+for command in (
+    *runs.COMMANDS, *use_cases.COMMANDS, models.models_group, snapshots.forget_command, store.store_group,
+):  # fmt: skip
     main.add_command(command)

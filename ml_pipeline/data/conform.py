@@ -30,7 +30,7 @@ def conform(batch: pa.RecordBatch | pa.Table, types: Mapping[str, str], source: 
             do="deliver the column, or change the types in sources.py",
         )
     table = table.select(list(types))
-    kinds = {name: _arrow_type(kind, source) for name, kind in types.items()}
+    kinds = {name: arrow_type(kind, source) for name, kind in types.items()}
     reasons: dict[int, str] = {}
     for name, kind in kinds.items():
         reasons = dict.fromkeys(_misfits(table.column(name), kind), f"{name} is not of type {types[name]}") | reasons
@@ -106,7 +106,12 @@ def _legible(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _arrow_type(kind: str, source: str) -> pa.DataType:
+def arrow_type(kind: str, source: str) -> pa.DataType:
+    """The type that a source's `types` name.
+
+    Raises:
+        SchemaError: it is none.
+    """
     import pyarrow as pa
 
     try:

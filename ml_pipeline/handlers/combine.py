@@ -19,7 +19,7 @@ from ml_pipeline.data.rejects import set_apart
 from ml_pipeline.data.revisions import last_of_key
 from ml_pipeline.data.splits import Seen
 from ml_pipeline.durations import duration
-from ml_pipeline.errors import DataError, SchemaError
+from ml_pipeline.errors import DataError, NothingToDo, SchemaError
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.templates import BaseHandler, Parameters
 
@@ -68,7 +68,10 @@ class CombineHandler(BaseHandler):
     def apply(cls, model: Any, parameters: Parameters, data: Prepared, run: StageRun) -> Iterator[Columns]:
         """Joined batches."""
         run.metrics["duplicates"] = {r.name: r.duplicates for r in parameters["references"] if r.duplicates}
-        loads = [_with_moment(load, run) for load in _latest(run, data.sources[run.config.driving(run.request.mode)])]
+        loads = _latest(run, data.sources[run.config.driving(run.request.mode)])
+        if run.online and duration(run.config.behind):
+            loads = [_still_open(load, run.config.label) for load in loads]
+        loads = [_with_moment(load, run) for load in loads]
         return run.engine.map(lambda batch: model.transform(batch, parameters), loads)
 
     @classmethod
@@ -90,6 +93,10 @@ class CombineHandler(BaseHandler):
 
 
 def _report(run: StageRun, rows: int, matched: Counter[str]) -> None:
+    if not rows and run.online:
+        raise NothingToDo(
+            "no rows are left to score", given=str(dict(run.quarantined)), do="nothing, if that is expected"
+        )
     if not rows:
         raise DataError(
             "no rows are left to combine",
@@ -117,6 +124,16 @@ def _latest(run: StageRun, datasets: list[Dataset]) -> list[Load]:
     current = last_of_key([cast(list[Category], [batch[name] for name in names]) for batch in keys])
     run.metrics["superseded"] = sum(int(np.sum(~mask)) for mask in current)
     return [_chosen(load, mask, run) for load, mask in zip(loads, current, strict=True)]
+
+
+def _still_open(load: Load, label: str) -> Load:
+    """Of rows whose time has passed those whose label is not known yet are left to be scored."""
+
+    def still_open() -> dict[str, Column]:
+        batch = load()
+        return take(batch, np.isnan(cast(Floats, batch.pop(label)))) if label in batch else batch
+
+    return still_open
 
 
 def _chosen(load: Load, mask: Mask, run: StageRun) -> Load:

@@ -71,7 +71,8 @@ class IngestHandler(BaseHandler):
             if extract.artifact.startswith("new.") and not made.manifest.rows:
                 raise NothingToDo(
                     f"the source {run.step.source} has no records to score",
-                    given=f"{run.config.time} within {run.config.ahead} after {run.request.as_of.isoformat()}",
+                    given=f"{run.config.time} from {run.config.behind} before to {run.config.ahead} after "
+                    f"{run.request.as_of.isoformat()}",
                     do="nothing, if that is expected; else give another --as-of",
                 )
             run.left(made, extract.artifact)
@@ -115,10 +116,14 @@ def _stored(run: StageRun, snapshot: Dataset) -> Extract:
 
 
 def _since(run: StageRun, chain: list[Dataset]) -> Extract:
-    """What became known after the last snapshot; a source that does not say when is read whole, and shares parts."""
+    """What became known after the last snapshot; a source that does not say when is read whole, and shares parts.
+
+    Of the one that drives, rows whose time has not come are not known then.
+    """
     known, as_of = _config(run).known, run.request.as_of
     since = moment(chain[-1]) if chain and known else None
-    period = Period(known, _stamp(since) if since else None, _stamp(as_of)) if known else None
+    cut = known or (run.config.time if _config(run).drives else None)
+    period = Period(cut, _stamp(since) if since else None, _stamp(as_of)) if cut else None
     key = snapshot_key(run.step.source, as_of)
     return Extract(
         f"raw.{run.step.source}",
@@ -132,10 +137,10 @@ def _since(run: StageRun, chain: list[Dataset]) -> Extract:
 
 
 def _upcoming(run: StageRun) -> Extract:
-    """The records to score: those whose time lies ahead, without what will be known only later."""
+    """The records to score: those whose time lies ahead, or not long behind, without what will be known only later."""
     key = snapshot_key(f"{run.step.source}.new", run.request.as_of)
     start = _stamp(run.request.as_of) - np.timedelta64(1, "us")
-    period = Period(run.config.time, start, start + duration(run.config.ahead))
+    period = Period(run.config.time, start - duration(run.config.behind), start + duration(run.config.ahead))
     stored = open_dataset(run.store, key) if run.store.exists(f"{key}/{MANIFEST}") else None
     return Extract(
         f"new.{run.step.source}", key, _window(run, None, key), period, None, tuple(_config(run).truth), stored

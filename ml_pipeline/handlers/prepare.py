@@ -6,11 +6,16 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from ml_pipeline.artifacts.datasets import Dataset
-from ml_pipeline.columns import Columns, concat
+from ml_pipeline.columns import Columns, concat, take
+from ml_pipeline.data.conform import arrow_type
+from ml_pipeline.data.leaks import leaks
 from ml_pipeline.data.rejects import set_apart
-from ml_pipeline.errors import DataError
+from ml_pipeline.errors import DataError, SchemaError
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.templates import NO_PARAMETERS, BaseHandler, BaseModel, Parameters
+
+JUDGED = 2000
+"""Records on which it is tried whether the truth gets through a preparation."""
 
 
 class Job(NamedTuple):
@@ -59,6 +64,9 @@ class PrepareHandler(BaseHandler):
     def apply(cls, model: Any, parameters: Parameters, data: list[Job], run: StageRun) -> Iterator[Iterator[Columns]]:
         """For each missing dataset its batches; a derived source is one batch, for groups know no borders."""
         derived = run.config.sources[run.step.source].derived
+        missing = [job for job in data if job.stored is None]
+        if missing and not derived:
+            _check_leaks(run, model, missing[0])
         for job in data:
             if job.stored is None:
                 batches = [lambda job=job: _whole(job, parameters)] if derived else job.inputs[0].batches()
@@ -80,6 +88,7 @@ def _scores(run: StageRun) -> bool:
 
 def _filled(run: StageRun, name: str) -> list[Dataset]:
     snapshots = run.datasets(name)
+    _check_types(run, snapshots)
     filled = [snapshot for snapshot in snapshots if snapshot.manifest.rows]
     if not filled:
         raise DataError(
@@ -88,6 +97,37 @@ def _filled(run: StageRun, name: str) -> list[Dataset]:
             do="give a later --as-of, or mend the source",
         )
     return filled
+
+
+def _check_leaks(run: StageRun, model: Any, job: Job) -> None:
+    """Nothing but the label may follow from what is known only together with it: some records show it."""
+    source = run.config.sources[run.step.source]
+    if run.online or not source.truth:
+        return
+    some = take(job.inputs[0].batches()[0](), slice(0, JUDGED))
+    if found := leaks(model, some, source.truth, run.config.label):
+        raise SchemaError(
+            f"the preparation of {run.step.source} lets the truth through",
+            given=", ".join(found),
+            expected=f"of {', '.join(source.truth)} nothing but {run.config.label}, which they are known with",
+            do="do not keep these columns; what is made of the truth is not known when a row is scored",
+        )
+
+
+def _check_types(run: StageRun, snapshots: list[Dataset]) -> None:
+    """A snapshot is as sources.py was when it was made, and stays so."""
+    source = run.step.source
+    types = run.use_case.load(run.config.sources[source].reader).types
+    wanted = {name: str(arrow_type(kind, source)) for name, kind in types.items()}
+    for snapshot in snapshots:
+        held = {name: snapshot.manifest.columns.get(name, "missing") for name in wanted}
+        if other := [name for name in wanted if held[name] != wanted[name]]:
+            raise SchemaError(
+                f"sources.py now wants the column {other[0]!r} of {source} otherwise than it was stored",
+                given=f"{held[other[0]]} in the snapshot {snapshot.key}",
+                expected=wanted[other[0]],
+                do=f"`ml-pipeline forget {run.config.name} {source}`, and the next run reads all of it again",
+            )
 
 
 def _job(run: StageRun, inputs: list[Dataset], names: tuple[str, ...]) -> Job:

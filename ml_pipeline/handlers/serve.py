@@ -35,6 +35,12 @@ class ServeHandler(BaseHandler):
                 "there is no champion to predict with", given=name, do=f"run `ml-pipeline run {name} offline` first"
             )
         run.about(champion)
+        if changed := run.other_code(champion):
+            run.notes.append(
+                f"The champion {champion} was trained by other code ({', '.join(changed)} changed since): its scores "
+                "may mean something else. Train again, and score then."
+            )
+            run.log.warning("%s", run.notes[-1])
         return run.dataset("combined")
 
     @classmethod

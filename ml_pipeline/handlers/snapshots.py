@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from ml_pipeline.artifacts.datasets import Dataset, open_dataset
+from ml_pipeline.artifacts.datasets import MANIFEST, Dataset, open_dataset
 from ml_pipeline.artifacts.store import Store
 from ml_pipeline.errors import NotFoundError
 
@@ -44,3 +44,15 @@ def history(store: Store, source: str, as_of: dt.datetime) -> list[Dataset]:
         since = found.manifest.made_from.get("since", "")
         earlier = [folder for folder in earlier if since and folder <= since]
     return chain
+
+
+def forget(store: Store, source: str) -> int:
+    """Make all snapshots of a source invisible, the records to score among them; how many there were.
+
+    Their parts stay, for other snapshots may share them.
+    """
+    folders = (f"raw/{source}/", f"raw/{source}.new/")
+    manifests = [key for folder in folders for key in store.keys(folder) if key.endswith(f"/{MANIFEST}")]
+    for key in manifests:
+        store.delete(key)
+    return len(manifests)

@@ -78,6 +78,13 @@ class StageRun:
         self.model_version = version
         self.synthetic.update(self.registry.model(version).synthetic)
 
+    def other_code(self, version: str) -> list[str]:
+        """Files of the use case that are not what they were when a model was made."""
+        then, now = self.registry.model(version).system.get("source", {}), self.system.components["source"]
+        folder = f"{self.use_case.folder.name}/"
+        names = sorted(name for name in {*then, *now} if name.startswith(folder))
+        return [name for name in names if then.get(name) != now.get(name) and name.endswith(".py")]
+
     def key(self, *made_from: Any) -> str:
         """The folder of a dataset that this step makes: a fingerprint of the system and what it is made from."""
         return "data/" + fingerprint([self.system.digest, self.step.name, made_from])[:32]

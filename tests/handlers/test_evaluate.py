@@ -99,7 +99,7 @@ def test_it_is_judged_again_when_the_champion_is_another(champion: Parcels) -> N
     ("parameters", "error", "words"),
     [
         ({"evaluate.slices": ["city"]}, SchemaError, "evaluate.slices names a column that is not there"),
-        ({"evaluate.floors": {"auc": 0.5}}, ConfigError, "evaluate sets a floor for something that is no metric"),
+        ({"evaluate.floors": {"auc": 0.5}}, ConfigError, "auc is no metric, so it can have no floor"),
     ],
 )
 def test_a_slice_or_floor_that_is_none_is_named(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from ml_pipeline.errors import DataError, QuarantineError
+from ml_pipeline.errors import DataError, QuarantineError, SchemaError
 
 if TYPE_CHECKING:
     from tests.conftest import Parcels
@@ -101,3 +101,23 @@ def test_a_preparation_may_work_on_a_pandas_frame(parcels: Parcels) -> None:
     results = parcels.run("offline", "ingest.traffic", "prepare.traffic")
     speed = np.asarray(parcels.dataset(results, "prepared.traffic").columns(["speed"])["speed"])
     assert speed.max() == 80.0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "leak"),
+    [
+        ('"delivered", "late"))', '"delivered", "late", "delay"))', "delay"),
+        ("chain(weighed, late, keep(", "chain(weighed, late, weight_of, keep(", "weight"),
+    ],
+)
+def test_what_follows_from_the_truth_does_not_get_through(parcels: Parcels, old: str, new: str, leak: str) -> None:
+    made = (
+        "def weight_of(weight: Floats, delay: Floats) -> Floats:\n    return weight + delay\n\n\nclass PrepareParcels"
+    )
+    parcels.replace("models.py", "class PrepareParcels", f'@writes("weight")\n{made}')
+    parcels.replace("models.py", "check, keep", "check, keep, writes")
+    parcels.replace("models.py", old, new)
+    with pytest.raises(
+        SchemaError, match=rf"lets the truth through. Given: {leak}. Expected: of delay nothing but late"
+    ):
+        parcels.run("offline")

@@ -69,3 +69,10 @@ def test_parameters_that_somebody_changed_are_refused(champion: Parcels) -> None
 
 def _plain(column: object) -> list[object]:
     return list(column.values() if isinstance(column, Category) else np.asarray(column).tolist())
+
+
+def test_a_champion_of_other_code_scores_with_a_note(champion: Parcels) -> None:
+    assert champion.run("online")["serve"].notes == ()
+    champion.replace("models.py", "delay >= 30", "delay >= 31")
+    (note,) = champion.run("online", force=True)["serve"].notes
+    assert "was trained by other code (parcels/models.py changed since)" in note
