@@ -177,6 +177,8 @@ def tasks(config: UseCaseConfig, mode: Mode) -> tuple[Task, ...]:
         members.setdefault(group[step.name], []).append(step)
     made = tuple(Task(name, tuple(own), _upstream(name, own, all_steps, group)) for name, own in members.items())
     _refuse_cycles(made)
+    if mode == "offline" and config.promotion.policy == "manual":
+        _refuse_promotion_unasked(made)
     return made
 
 
@@ -268,6 +270,18 @@ def _whole(config: UseCaseConfig, stage: Stage, mode: Mode) -> Step:
 def _upstream(name: str, own: list[Step], all_steps: tuple[Step, ...], group: dict[str, str]) -> tuple[str, ...]:
     found = {group[other.name]: None for step in own for other in needs(step, all_steps)}
     return tuple(other for other in found if other != name)
+
+
+def _refuse_promotion_unasked(made: tuple[Task, ...]) -> None:
+    """A container cannot wait for a person between two of its stages."""
+    for task in made:
+        if {"evaluate", "promote"} <= {step.stage.name for step in task.steps}:
+            raise ConfigError(
+                "pipeline.yaml groups evaluate and promote, but by its promotion.policy a person decides in between",
+                given=f"services.offline.{task.name}",
+                expected="promote outside of the group",
+                do="take it out of the group, or set the policy to auto",
+            )
 
 
 def _refuse_cycles(made: tuple[Task, ...]) -> None:

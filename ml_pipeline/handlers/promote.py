@@ -54,6 +54,12 @@ class PromoteHandler(BaseHandler):
             raise NothingToDo(
                 "the candidate is not promoted", given=" ".join(verdict["reasons"]), expected="a verdict that passes"
             )
+        if run.config.promotion.policy == "manual" and not run.request.approved_by:
+            raise NothingToDo(
+                "a person has to agree to a promotion, and nobody was asked",
+                given="promotion.policy manual",
+                do=f"`ml-pipeline models promote {run.config.name} {data.version} --reason …`",
+            )
         return _entry(run, data)
 
     @classmethod
@@ -71,13 +77,17 @@ def _leave(run: StageRun, entry: Promotion) -> None:
     run.artifacts.append(Artifact("promotion", run.store.address(key), key, entry.to))
 
 
+def _sentence(text: str) -> list[str]:
+    return [f"{text.rstrip('.')}."] if text else []
+
+
 def _entry(run: StageRun, data: Candidate) -> Promotion:
     return Promotion(
         number=data.last.number + 1 if data.last else 1,
         to=data.version,
         previous=data.last.to if data.last else "",
         actor=run.request.approved_by or "gate",
-        reason=" ".join(filter(None, [run.request.reason, *data.metrics["verdict"]["reasons"]])),
+        reason=" ".join([*_sentence(run.request.reason), *data.metrics["verdict"]["reasons"]]),
         run=run.request.run_id,
         as_of=run.request.as_of.isoformat(),
         evidence=data.evidence,

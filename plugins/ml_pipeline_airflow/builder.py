@@ -7,14 +7,17 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow.sdk import DAG, CronTriggerTimetable, TaskGroup
+from airflow.sdk import DAG, Asset, CronTriggerTimetable, TaskGroup
 
 from ml_pipeline.config import UseCaseConfig
 from ml_pipeline.contract import Mode
-from ml_pipeline.discovery import UseCase, find
-from ml_pipeline.errors import UsageError
-from ml_pipeline.stages import Task, steps, tasks
+from ml_pipeline.discovery import find, names
+from ml_pipeline.errors import PipelineError, UsageError
+from ml_pipeline.stages import Task, tasks
+from ml_pipeline_airflow.broken import broken_dag
 from ml_pipeline_airflow.form import form
+from ml_pipeline_airflow.page import page
+from ml_pipeline_airflow.promotion import ON_PROMOTION, STAGE, champion
 
 if TYPE_CHECKING:
     from ml_pipeline_airflow.stage_task import StageTask
@@ -23,6 +26,18 @@ RUNNER, RETRIES = "ML_PIPELINE_RUNNER", "ML_PIPELINE_RETRIES"
 """Variables: where stages run (`docker` or `process`), and how often a failed one is tried again."""
 
 NAMES: dict[Mode, str] = {"offline": "offline_training", "online": "online_scoring"}
+
+
+def build_dags(mode: Mode) -> dict[str, DAG]:
+    """The DAG of every use case in a mode; one that cannot be built says why in its place, and hides no other."""
+    return {use_case: _build_or_say(use_case, mode) for use_case in names()}
+
+
+def _build_or_say(use_case: str, mode: Mode) -> DAG:
+    try:
+        return build_dag(use_case, mode)
+    except PipelineError as error:
+        return broken_dag(f"{use_case}.{NAMES[mode]}", f"{type(error).__name__}: {error}", [use_case, mode])
 
 
 def build_dag(use_case: str, mode: Mode) -> DAG:
@@ -34,10 +49,11 @@ def build_dag(use_case: str, mode: Mode) -> DAG:
     """
     found = find(use_case)
     config = found.config
+    own, other = (f"{use_case}.{NAMES[named]}" for named in (mode, _other(mode)))
     dag = DAG(
-        dag_id=f"{use_case}.{NAMES[mode]}",
+        dag_id=own,
         description=config.question,
-        doc_md=_page(found, mode),
+        doc_md=page(found, mode, own, other),
         schedule=_schedule(config, mode),
         start_date=datetime(2000, 1, 1, tzinfo=UTC),
         catchup=False,
@@ -63,6 +79,7 @@ def operator(task: Task, config: UseCaseConfig, mode: Mode, task_group: TaskGrou
         "use_case": config.name,
         "mode": mode,
         "stages": [step.name for step in task.steps],
+        "outlets": [champion(config.name)] if _runs(task, STAGE) else [],
         "doc_md": "\n\n".join(dict.fromkeys(f"**{step.stage.name}**: {step.stage.does}" for step in task.steps)),
     }
     if runner() == "process":
@@ -94,6 +111,20 @@ def _connect(all_tasks: tuple[Task, ...], config: UseCaseConfig, mode: Mode) -> 
     for task in all_tasks:
         for need in task.needs:
             made[need] >> made[task.name]
+    if mode == "offline" and config.promotion.policy == "manual":
+        _ask(all_tasks, made, config)
+
+
+def _ask(all_tasks: tuple[Task, ...], made: dict[str, StageTask], config: UseCaseConfig) -> None:
+    """Put the question to a person between the verdict and the promotion."""
+    from ml_pipeline_airflow.approval import approve
+
+    verdict, promotion = (next(task.name for task in all_tasks if _runs(task, name)) for name in ("evaluate", STAGE))
+    made[verdict] >> approve(config.name) >> made[promotion]
+
+
+def _runs(task: Task, stage: str) -> bool:
+    return any(step.stage.name == stage for step in task.steps)
 
 
 def _stage(task: Task) -> str:
@@ -101,32 +132,12 @@ def _stage(task: Task) -> str:
     return task.steps[0].stage.name if len(task.steps) == 1 else task.name
 
 
-def _schedule(config: UseCaseConfig, mode: Mode) -> CronTriggerTimetable | None:
-    cron = config.schedule.offline if mode == "offline" else config.schedule.online
-    return CronTriggerTimetable(cron, timezone=config.timezone) if cron else None
+def _schedule(config: UseCaseConfig, mode: Mode) -> CronTriggerTimetable | list[Asset] | None:
+    when = config.schedule.offline if mode == "offline" else config.schedule.online
+    if mode == "online" and when == ON_PROMOTION:
+        return [champion(config.name)]
+    return CronTriggerTimetable(when, timezone=config.timezone) if when else None
 
 
-def _page(use_case: UseCase, mode: Mode) -> str:
-    """What a person reads above the graph."""
-    config, other = use_case.config, _other(use_case.config, mode)
-    return f"""\
-### {config.question}
-
-Predicts `{config.label}` for every `{config.key}`, `{config.horizon}` before `{config.time}`.
-
-{_chain(config, mode)}
-
-The other DAG is [{other}](/dags/{other}). All of it is said in `{use_case.folder.name}/pipeline.yaml`;
-`ml-pipeline graph {config.name}` draws every level.
-"""
-
-
-def _chain(config: UseCaseConfig, mode: Mode) -> str:
-    """The stages in their order, with what each does; Airflow's own graph beside it shows the edges."""
-    stages = dict.fromkeys(step.stage for step in steps(config, mode))
-    lines = [f"- **{stage.name}**: {stage.does}" for stage in stages]
-    return "\n".join([" → ".join(stage.name for stage in stages), "", *lines])
-
-
-def _other(config: UseCaseConfig, mode: Mode) -> str:
-    return f"{config.name}.{NAMES['online' if mode == 'offline' else 'offline']}"
+def _other(mode: Mode) -> Mode:
+    return "online" if mode == "offline" else "offline"

@@ -17,7 +17,7 @@ AS_OF = rf"^{_DATE}([T ]{_TIME}(Z|[+-]\d{{2}}:\d{{2}})?)?$"
 def form(config: UseCaseConfig, mode: Mode) -> dict[str, Param]:
     """The parameters of a DAG, checked by Airflow before a run begins."""
     names = _names(config, mode)
-    return {
+    fields = {
         "as_of": Param(
             None,
             type=["null", "string"],
@@ -42,6 +42,16 @@ def form(config: UseCaseConfig, mode: Mode) -> dict[str, Param]:
             description='Dotted keys and their values, for this run only: {"split.test": "122d"}.',
         ),
     }
+    return fields | ({"promote": _promote()} if mode == "offline" else {})
+
+
+def _promote() -> Param:
+    return Param(
+        False,
+        type="boolean",
+        title="Promote in a backfill too",
+        description="A backfill leaves the champion alone unless this is on. Other runs promote as pipeline.yaml says.",
+    )
 
 
 def _names(config: UseCaseConfig, mode: Mode) -> list[str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException
 
-from ml_pipeline_airflow import outcome, request
+from ml_pipeline_airflow import outcome, promotion, request
 from ml_pipeline_airflow.execution import Execution, watch
 from ml_pipeline_airflow.transcript import Transcript
 
@@ -65,13 +65,16 @@ class StageTask(BaseOperator):
                 because = self.because(execution, order) if code else ""
             self._refuse_killed()
             outcome.settle(code, transcript, because)
-            return outcome.summary(order.request, outcome.results(order.request))
+            results = outcome.results(order.request)
+            promotion.announce(self, order, results)
+            return outcome.summary(order.request, results)
 
     def order(self, context: Context) -> Order:
         """The request of this very try.
 
         Raises:
             UsageError: as_of, the parameters or the store are not as they must be.
+            AirflowSkipException: no step is to run in this run.
         """
         from ml_pipeline.contract import StageRequest, moment
         from ml_pipeline.discovery import find
@@ -79,18 +82,21 @@ class StageTask(BaseOperator):
         params = context["params"]
         overrides = dict(params.get("parameters") or {})
         config = find(self.use_case, overrides).config
+        stages, agreed = promotion.steps_now(self.stages, context), promotion.consent(self, context)
         made = StageRequest(
             use_case=self.use_case,
             mode=self.mode,
-            stages=self.stages,
+            stages=stages,
             run_id=request.run_name(self.mode, self.airflow_run),
             as_of=moment(self.as_of, config.timezone),
             store=request.store_uri(),
             parameters=overrides,
-            force=request.forced(self.stages, params.get("force") or ()),
+            force=request.forced(stages, params.get("force") or ()),
             attempt=request.attempt(context),
+            approved_by=agreed.get("approved_by", ""),
+            reason=agreed.get("reason", ""),
         )
-        self.log.info("%s as of %s, run %s", ", ".join(self.stages), made.as_of.isoformat(), made.run_id)
+        self.log.info("%s as of %s, run %s", ", ".join(stages), made.as_of.isoformat(), made.run_id)
         return Order(made, config, context)
 
     def on_kill(self) -> None:

@@ -46,6 +46,10 @@ resources: {memory: 256MB, cpus: 1}
 """
 
 
+CAREFUL = PIPELINE.replace('online: "0 4 * * *"', "online: promotion") + "promotion: {policy: manual}\n"
+"""A person is asked before a promotion, and every promotion starts a scoring."""
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """All of this folder imports Airflow, which takes seconds."""
     for item in items:
@@ -55,15 +59,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The folder of a package with the use case `demo`, on the path."""
+    """The folder of two packages, on the path: the use case `demo`, and `careful`, which is like it."""
     folder = tmp_path_factory.mktemp("installed")
-    (folder / "demo_case").mkdir()
-    (folder / "demo_case" / "__init__.py").touch()
-    (folder / "demo_case" / "pipeline.yaml").write_text(PIPELINE)
-    metadata = folder / "demo_case-1.0.dist-info"
-    metadata.mkdir()
-    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: demo-case\nVersion: 1.0\n")
-    (metadata / "entry_points.txt").write_text("[ml_pipeline.use_cases]\ndemo = demo_case\n")
+    _install(folder, "demo", PIPELINE)
+    _install(folder, "careful", CAREFUL)
     from ml_pipeline import discovery
 
     sys.path.insert(0, str(folder))
@@ -71,6 +70,16 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield folder
     sys.path.remove(str(folder))
     _forget(discovery)
+
+
+def _install(folder: Path, name: str, pipeline: str) -> None:
+    (folder / f"{name}_case").mkdir()
+    (folder / f"{name}_case" / "__init__.py").touch()
+    (folder / f"{name}_case" / "pipeline.yaml").write_text(pipeline)
+    metadata = folder / f"{name}_case-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}-case\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(f"[ml_pipeline.use_cases]\n{name} = {name}_case\n")
 
 
 def _forget(discovery: Any) -> None:
@@ -111,7 +120,9 @@ def context() -> Callable[..., dict[str, Any]]:
             task_id="split",
             map_index=-1,
         )
-        return {"params": {"as_of": None, "force": [], "parameters": {}, **params}, "ti": ti}
+        dag_run = SimpleNamespace(run_type="manual", triggering_user_name="admin", clear_number=0)
+        asked = {"as_of": None, "force": [], "parameters": {}, "promote": False, **params}
+        return {"params": asked, "ti": ti, "task_instance": ti, "dag_run": dag_run, "run_id": "r:1"}
 
     return make
 

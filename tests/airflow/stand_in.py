@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 
+METRICS = {"metrics": {"roc_auc": {"value": 0.7}, "brier": {"value": 0.2}}}
 HOW = os.environ.get("STAND_IN", "done")
 
 
@@ -30,8 +31,22 @@ def leave_results(request: dict, attempt: str) -> None:
             "finished": "2013-09-01T05:00:00Z",
             "rows_out": 3,
         }
-        result |= {"artifacts": [made], "model_version": "m1" if step == "train" else "", "metrics": probe(request)}
+        result |= {"artifacts": [made], "metrics": probe(request)}
+        result |= {"model_version": "m1"} if step in ("train", "evaluate") else {}
+        result |= {"verdict": {"passed": HOW != "poor", "reasons": ["It is so."]}} if step == "evaluate" else {}
+        result |= promotion(request) if step == "promote" else {}
         (folder / "result.json").write_text(json.dumps(result))
+
+
+def promotion(request: dict) -> dict:
+    """As of a promotion: the entry of the log, and the metrics of the model."""
+    room = pathlib.Path(request["store"]) / request["use_case"]
+    entry = {"to": "m1", "previous": "m0", "run": request["run_id"]}
+    for name, content in {"promotions/000001.yaml": entry, "models/m1/metrics.yaml": METRICS}.items():
+        (room / name).parent.mkdir(parents=True, exist_ok=True)
+        (room / name).write_text(json.dumps(content))
+    made = {"name": "promotion", "uri": "promotions/000001.yaml", "key": "promotions/000001.yaml", "digest": "m1"}
+    return {"artifacts": [made], "model_version": "m1", "status": "reused" if HOW == "reused" else "done"}
 
 
 def probe(request: dict) -> dict:

@@ -8,12 +8,15 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from airflow.sdk import DAG
+from airflow.sdk.definitions.asset import Model
+from airflow.sdk.exceptions import AirflowFailException
 from airflow.serialization.serialized_objects import DagSerialization
-from ml_pipeline_airflow.builder import build_dag
+from ml_pipeline_airflow.builder import _connect, build_dag, build_dags
 
 from ml_pipeline.contract import Mode
 from ml_pipeline.discovery import find
-from ml_pipeline.errors import UsageError
+from ml_pipeline.errors import ConfigError, UsageError
 from ml_pipeline.stages import tasks
 
 pytestmark = pytest.mark.usefixtures("demo")
@@ -60,6 +63,35 @@ def test_the_dag_runs_every_night_in_the_use_cases_time_zone_and_alone() -> None
     assert build_dag("demo", "online").dag_id == "demo.online_scoring"
 
 
+def test_a_promotion_is_an_event_of_the_use_cases_model() -> None:
+    outlets = {task.task_id: task.outlets for task in build_dag("demo", "offline").tasks if task.outlets}
+    assert outlets == {"promote": [Model(name="demo.champion", uri="ml-pipeline://demo/champion")]}
+    assert not [task for task in build_dag("demo", "online").tasks if task.outlets]
+
+
+def test_scoring_starts_at_its_time_or_with_a_promotion() -> None:
+    assert build_dag("demo", "online").timetable.expression == "0 4 * * *"
+    condition = build_dag("careful", "online").timetable.asset_condition
+    assert [asset.uri for asset in condition.objects] == ["ml-pipeline://careful/champion"]
+    assert "whenever a model is promoted" in (build_dag("careful", "online").doc_md or "")
+
+
+def test_where_a_person_decides_the_question_stands_between_verdict_and_promotion() -> None:
+    by_hand, alone = (build_dag(name, "offline") for name in ("careful", "demo"))
+    edges = {task.task_id: task.upstream_task_ids for task in by_hand.tasks}
+    assert edges.pop("approve") == {"evaluate"}
+    edges["promote"] -= {"approve"}
+    assert edges == {task.task_id: task.upstream_task_ids for task in alone.tasks}
+    assert by_hand.task_dict["approve"].downstream_task_ids == {"promote"}
+    assert "approve" not in build_dag("careful", "online").task_dict
+
+
+def test_one_container_cannot_wait_for_a_person(demo: Path) -> None:
+    config = find("careful", {"services": {"offline": {"last": ["evaluate", "promote"]}}}).config
+    with pytest.raises(ConfigError, match=r"a person decides in between. Given: services.offline.last"), DAG("x"):
+        _connect(tasks(config, "offline"), config, "offline")
+
+
 def test_a_failed_stage_is_tried_again_as_often_as_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {task.retries for task in build_dag("demo", "offline").tasks} == {1}
     assert {task.retry_delay for task in build_dag("demo", "offline").tasks} == {timedelta(seconds=10)}
@@ -86,7 +118,8 @@ import json, sys
 from airflow.serialization.serialized_objects import DagSerialization
 import offline_training, online_scoring
 dags = {**vars(offline_training), **vars(online_scoring)}
-print(json.dumps([DagSerialization.to_dict(dags[f"demo_{name}"]) for name in ("offline_training", "online_scoring")],
+found = [f"{use_case}_{name}" for use_case in ("demo", "careful") for name in ("offline_training", "online_scoring")]
+print(json.dumps([DagSerialization.to_dict(dags[name]) for name in found],
                  sort_keys=True))  # as Airflow sorts them before it compares
 """
 
@@ -107,7 +140,7 @@ def _alone(code: str, demo: Path, **more: str) -> str:
 def test_two_parses_serialise_to_the_same_bytes(demo: Path, runner: str) -> None:
     first, second = (_alone(SERIALISE, demo, PYTHONHASHSEED=seed) for seed in ("1", "2"))
     assert first == second
-    assert len(json.loads(first)) == 2
+    assert len(json.loads(first)) == 4
 
 
 def test_a_parse_imports_nothing_heavy_and_asks_no_engine(demo: Path, runner: str) -> None:
@@ -119,3 +152,20 @@ def test_a_parse_imports_nothing_heavy_and_asks_no_engine(demo: Path, runner: st
 def test_a_dag_survives_serialisation() -> None:
     again = DagSerialization.from_dict(DagSerialization.to_dict(build_dag("demo", "offline")))
     assert set(again.task_ids) == {task.name for task in tasks(find("demo").config, "offline")}
+
+
+def test_a_use_case_that_cannot_be_built_says_why_and_hides_no_other(
+    demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (demo / "demo_case/pipeline.yaml").read_text()
+    (demo / "demo_case/pipeline.yaml").write_text(text + "nonsense: 1\n")
+    try:
+        dags = build_dags("offline")
+    finally:
+        (demo / "demo_case/pipeline.yaml").write_text(text)
+    assert "train" in dags["flights"].task_dict
+    broken = dags["demo"]
+    assert (broken.dag_id, list(broken.task_dict), broken.schedule) == ("demo.offline_training", ["broken"], None)
+    assert "'nonsense' is not a key here" in (broken.doc_md or "")
+    with pytest.raises(AirflowFailException, match=r"ConfigError: pipeline\.yaml of demo, line"):
+        broken.task_dict["broken"].execute({})

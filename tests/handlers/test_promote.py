@@ -106,3 +106,14 @@ def test_who_agreed_and_why_stands_in_the_log(champion: Parcels) -> None:
     entry = champion.registry.promotions()[-1]
     assert entry.actor == "ada"
     assert entry.reason.startswith("The holidays are over. roc_auc is ")
+
+
+def test_where_people_decide_nobody_is_promoted_unasked(champion: Parcels) -> None:
+    manual = {"promotion.policy": "manual"}
+    asked = champion.run("offline", as_of=champion.next_night, parameters=manual)["promote"]
+    assert asked.status == "skipped"
+    assert asked.notes[0].startswith("a person has to agree to a promotion, and nobody was asked.")
+    agreed = champion.run("offline", "promote", as_of=champion.next_night, parameters=manual, approved_by="ada")[
+        "promote"
+    ]
+    assert agreed.status == "done"

@@ -1,0 +1,46 @@
+"""What a person reads above the graph of a DAG."""
+
+from __future__ import annotations
+
+from ml_pipeline.config import UseCaseConfig
+from ml_pipeline.contract import Mode
+from ml_pipeline.discovery import UseCase
+from ml_pipeline.stages import steps
+from ml_pipeline_airflow.promotion import ON_PROMOTION
+
+
+def page(use_case: UseCase, mode: Mode, dag: str, other: str) -> str:
+    """The question, the chain, what a promotion does, and where the rest is said; `other` is the other mode's DAG."""
+    config = use_case.config
+    return f"""\
+### {config.question}
+
+Predicts `{config.label}` for every `{config.key}`, `{config.horizon}` before `{config.time}`.
+
+{_chain(config, mode)}
+
+{_offline(config, dag) if mode == "offline" else _online(config)}
+
+The other DAG is [{other}](/dags/{other}). All of it is said in `{use_case.folder.name}/pipeline.yaml`;
+`ml-pipeline graph {config.name}` draws every level.
+"""
+
+
+def _chain(config: UseCaseConfig, mode: Mode) -> str:
+    """The stages in their order, with what each does; Airflow's own graph beside it shows the edges."""
+    stages = dict.fromkeys(step.stage for step in steps(config, mode))
+    lines = [f"- **{stage.name}**: {stage.does}" for stage in stages]
+    return "\n".join([" → ".join(stage.name for stage in stages), "", *lines])
+
+
+def _offline(config: UseCaseConfig, dag: str) -> str:
+    asked = "A person is asked before, in the task `approve`. " if config.promotion.policy == "manual" else ""
+    return f"""\
+A verdict that passes makes the model champion. {asked}A model for each day of the past, without a promotion:
+`airflow backfill create --dag-id {dag} --from-date 2024-01-01 --to-date 2024-01-31`. With
+`--dag-run-conf '{{"promote": true}}' --max-active-runs 1` each of them may become champion, one after the other."""
+
+
+def _online(config: UseCaseConfig) -> str:
+    when = "whenever a model is promoted" if config.schedule.online == ON_PROMOTION else "as scheduled"
+    return f"It runs {when}, and predicts with the champion."
