@@ -13,13 +13,17 @@ unexport UV_DEFAULT_INDEX
 endif
 ENGINE := $(shell docker version >/dev/null 2>&1 && echo yes)
 
-.PHONY: demo test check engine images ui store stop clean lock bench-quality bench-nightly
+SITE = $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
+
+.PHONY: install demo test check engine images ui store stop clean lock bench-quality bench-nightly
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-demo: $(READY) $(if $(ENGINE),images) ## Train and score as of one day, end to end (USE_CASE=flights, AS_OF=2013-09-01)
+install: $(READY) ## Make .venv with everything in it
+
+demo: $(READY) $(if $(ENGINE),images) ## Train and score as of one day, end to end (flights, or USE_CASE=mine AS_OF=2024-01-31)
 	@$(BIN)/python -m ml_pipeline_airflow.demo $(USE_CASE) $(AS_OF)
 
 test: $(READY) $(if $(ENGINE),images) ## The whole suite; what needs a container engine only where there is one
@@ -66,4 +70,6 @@ $(READY): requirements/dev.txt requirements/bootstrap.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@# The plugins can be imported outside make too: validate asks them what the images hold.
+	@echo "$(CURDIR)/plugins" > "$$($(SITE))/ml_pipeline_plugins.pth"
 	@touch $@

@@ -10,6 +10,8 @@ from ml_pipeline.contract import MODES
 from ml_pipeline.durations import microseconds
 from ml_pipeline.errors import ConfigError
 
+METRICS = ("roc_auc", "average_precision", "log_loss", "brier", "calibration_error")
+"""What a floor can be set for; `models.metrics` computes them."""
 DURATION = "a number and a unit, such as 90s, 15min, 2h or 30d"
 
 
@@ -33,10 +35,12 @@ def check_rules(config: UseCaseConfig) -> None:
     for key in ("horizon", "ahead", "behind"):
         _check_duration(getattr(config, key), (key,))
     _check_split(config)
+    _check_floors(config)
     if not _is_share(config.quarantine.at_most):
         raise BrokenRule(
             "at_most is not a share", ("quarantine", "at_most"), config.quarantine.at_most, "a share such as 1%"
         )
+    _check_schedule(config)
     _check_memory(config)
     if not _is_zone(config.timezone):
         expected = "a name such as Europe/Amsterdam or UTC"
@@ -98,11 +102,31 @@ def _check_split(config: UseCaseConfig) -> None:
         )
 
 
+def _check_floors(config: UseCaseConfig) -> None:
+    for key in ("floors", "slice_floors"):
+        for name in getattr(config.evaluate, key):
+            if name not in METRICS:
+                raise BrokenRule(
+                    f"{name} is no metric, so it can have no floor",
+                    ("evaluate", key, name),
+                    name,
+                    f"one of {', '.join(METRICS)}",
+                )
+
+
 def _check_duration(text: str, path: tuple[str, ...]) -> None:
     try:
         microseconds(text)
     except ConfigError as error:
         raise BrokenRule(f"{'.'.join(path)} is not a duration", path, text, DURATION) from error
+
+
+def _check_schedule(config: UseCaseConfig) -> None:
+    for mode in MODES:
+        given = getattr(config.schedule, mode)
+        if given and len(given.split()) != 5 and (mode, given) != ("online", "promotion"):
+            expected = "a cron expression such as 0 2 * * *" + (", or promotion" if mode == "online" else "")
+            raise BrokenRule(f"schedule.{mode} is no time", ("schedule", mode), given, expected)
 
 
 def _check_memory(config: UseCaseConfig) -> None:

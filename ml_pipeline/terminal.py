@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from ml_pipeline.config import UseCaseConfig
 from ml_pipeline.contract import Artifact, StageResult, moment
 from ml_pipeline.discovery import find
 from ml_pipeline.errors import UsageError
+from ml_pipeline.lineage.rejects import Rejected
 from ml_pipeline.lineage.results import stored_results
 from ml_pipeline.validation import Check
 
@@ -105,6 +107,19 @@ def runs_table(results: Sequence[StageResult]) -> None:
                 artifact.uri,
             )
     screen().print(table)
+
+
+def rejects_list(found: Sequence[Rejected]) -> None:
+    """For each step and reason how many records were set aside, and beneath them the first ones."""
+    console = screen()
+    for own in found:
+        console.print(f"[bold]{own.stage}[/bold] of {own.run_id}: {own.count:,} set aside, {escape(own.reason)}")
+        for record in own.records:
+            console.print(escape(f"  {json.dumps(record, ensure_ascii=False)}"), highlight=False, soft_wrap=True)
+        if own.count > len(own.records):
+            console.print(f"  … and {own.count - len(own.records):,} more")
+    if not found:
+        console.print("nothing was set aside")
 
 
 def summary(use_case: str, store: str, as_of: str | None) -> None:

@@ -14,10 +14,12 @@ from ml_pipeline.chain import Chain, Preparation, check_links
 from ml_pipeline.columns import Columns, count, kind
 from ml_pipeline.config import UseCaseConfig
 from ml_pipeline.contract import MODES, Mode
-from ml_pipeline.data import sampling
+from ml_pipeline.data import naming, sampling
+from ml_pipeline.data.leaks import ROWS, leaks
 from ml_pipeline.discovery import UseCase, find
 from ml_pipeline.errors import ConfigError, NothingToDo, PipelineError, SchemaError
 from ml_pipeline.graph import PREDICTED
+from ml_pipeline.models.explanation import SIGNS
 from ml_pipeline.stages import steps, tasks
 
 CHECKS = "ml_pipeline.checks"
@@ -127,12 +129,30 @@ def _sources(report: Report, use_case: UseCase, loaded: Mapping[str, Any], store
                 address = use_case.address(name, store)
                 raw[name] = sampling.raw(loaded[source.reader], name, address)
                 say(f"records can be read{f' from {address}' if address else ''}: {', '.join(raw[name])}")
+                naming.check_records(use_case.config, name, raw[name])
         with report.looking_at(f"preparation of {name}") as say:
             before = _there(prepared, source.derived) if source.derived else _there(raw, name)
-            prepared[name] = sampling.prepared(loaded[source.prepare], before)
-            say(f"{count(before):,} records give {count(prepared[name]):,} with {', '.join(prepared[name])}.")
+            made = sampling.prepared(loaded[source.prepare], before)
+            say(f"{count(before):,} records give {count(made):,} with {', '.join(made)}.")
             say(_slow(loaded[source.prepare]))
+            naming.check_prepared(use_case.config, name, made)
+            prepared[name] = made
+            _no_leak(use_case.config, name, loaded[source.prepare], before)
     return prepared
+
+
+def _no_leak(config: UseCaseConfig, name: str, prepare: Any, records: Columns) -> None:
+    """What is kept of a source that drives must be the same before its truth is known."""
+    source = config.sources[name]
+    if not source.drives or not (found := leaks(prepare, records, source.truth, config.label)):
+        return
+    rows = " If rows are chosen or set aside by it, do so by what is known before." if ROWS in found else ""
+    raise SchemaError(
+        f"the preparation of {name} lets the model see the truth: {found[0]} is truth, or follows from it",
+        given=", ".join(found),
+        expected=f"nothing but the label {config.label!r} to depend on {', '.join(source.truth)}",
+        do=f"do not keep it, or make it of other columns.{rows} If it is known before the label, take it out of truth",
+    )
 
 
 def _slow(prepare: Any) -> str:
@@ -155,8 +175,9 @@ def _chain(config: UseCaseConfig, mode: Mode, loaded: Mapping[str, Any], prepare
     model: type[Chain] = loaded[config.model]
     model.outputs(model.start(), {name: kind(column) for name, column in columns.items()})
     if mode == "online":
-        check_links(loaded[config.postprocess].steps, {**columns, **dict.fromkeys(PREDICTED)})
-    elif missing := [name for name in (config.label, *config.evaluate.slices) if name not in columns]:
+        said = [*PREDICTED, *(SIGNS if config.explain else ())]
+        check_links(loaded[config.postprocess].steps, {**columns, **dict.fromkeys(said)})
+    elif missing := [name for name in config.evaluate.slices if name not in columns]:
         raise SchemaError(
             f"the preparation does not keep {missing[0]!r}, which evaluation needs",
             given=", ".join(columns),

@@ -4,14 +4,17 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_pipeline.config import UseCaseConfig
 from ml_pipeline.config_file import parse
+from ml_pipeline.config_rules import METRICS
 from ml_pipeline.discovery import BUILT_IN
 from ml_pipeline.errors import ConfigError
+from ml_pipeline.models.metrics import Ranking
 
 TEXT = """\
 question: Will it be late?
@@ -84,6 +87,10 @@ def refused(text: str, **overrides: Any) -> ConfigError:
     return caught.value
 
 
+def test_a_floor_can_be_set_for_every_metric_that_is_computed() -> None:
+    assert tuple(Ranking.of(np.array([0.0, 1.0]), np.array([0.1, 0.9])).metrics(np.ones(2))) == METRICS
+
+
 def test_everything_that_is_written_is_read() -> None:
     config = parse(TEXT, "tiny")
     assert (config.name, config.driving("online"), config.horizon) == ("tiny", "trips", "2h")
@@ -122,6 +129,12 @@ FAULTS = [
     ("  by: time", "  by: month", "by: month", "Invalid enum value 'month'"),
     ("  replicates: 100", "  replicates: 5", "replicates: 5", "Expected `int` >= 20"),
     ("    roc_auc: 0.68", "    roc_auc: high", "roc_auc: high", "Expected `float`, got `str`"),
+    ("    roc_auc: 0.68", "    roc_acu: 0.68", "roc_acu: 0.68", "roc_acu is no metric, so it can have no floor"),
+    ("    log_loss: 0.5", "    logloss: 0.5", "logloss: 0.5", "logloss is no metric, so it can have no floor"),
+    (
+        "  replicates: 100", "  replicates: 100\n  slice_floors:\n    auc: 0.5", "    auc: 0.5",
+        "auc is no metric, so it can have no floor",
+    ),
     ("    log_loss: 0.5", "    log_loss: [1]", "log_loss: [1]", "Expected `float`, got `array`"),
     ("    drives: true", "    drives: maybe", "drives: maybe", "Invalid enum value 'maybe'"),
     ("    learn: [train, evaluate]", "    learn: train", "learn: train", "Expected `array`, got `str`"),
@@ -146,6 +159,8 @@ FAULTS = [
     ("    known: ended\n", "", "  trips:", "trips drives, so it says when a record became known"),
     ("    truth: [delay]", "    join: {on: [a]}", "  trips:", "trips drives, so others are joined to it"),
     ("    drives: true", "    drives: offline", "sources:", "Given: online: none"),
+    ('offline: "0 2 * * *"', "offline: promotion", "schedule: {", "schedule.offline is no time"),
+    ('offline: "0 2 * * *"', "online: nightly", "schedule: {", "schedule.online is no time"),
     ("    drives: true", "    drives: online", "sources:", "Given: offline: none"),
     ("    known: seen\n", "    known: seen\n    revised: true\n", "  sky:", "sky has revisions, but"),
     ("    truth: [delay]", "    former_keys: old", "  trips:", "trips has revisions, but does not drive offline"),

@@ -43,6 +43,13 @@ def test_of_a_use_case_without_a_fault_everything_is_looked_at(parcels: Parcels,
     assert shown.output.splitlines()[-1] == "nothing to mend"
 
 
+def test_the_postprocessing_may_say_why_where_the_model_explains_itself(parcels: Parcels, command: Command) -> None:
+    parcels.replace("models.py", '"rank", "band"', '"rank", "band", "speaks_for"')
+    assert "'speaks_for'" in str(_checks(parcels, command, 2)["online chain"]["says"])
+    parcels.replace("pipeline.yaml", "horizon: 1h", "horizon: 1h\nexplain: 3")
+    assert _checks(parcels, command, 0)["online chain"]["ok"] is True
+
+
 FAULTS = {
     "a key that is none": ("pipeline.yaml", "horizon: 1h", "horizont: 1h", "pipeline.yaml", "'horizont' is not a key"),
     "a name that is not there": ("pipeline.yaml", "models.LateModel", "models.Late", "code", "cannot be loaded"),
@@ -62,6 +69,28 @@ FAULTS = {
         "models.py", 'keep("customer", "tier", "floor")', 'keep("customer", "tier")', "offline chain", "'floor'",
     ),
     "a column the postprocessing needs": ("models.py", '"rank", "band"', '"rank", "bund"', "online chain", "'bund'"),
+    "a truth that is no column": ("pipeline.yaml", "truth: [delay]", "truth: [dely]", "source parcels", "'dely'"),
+    "a moment of knowing that is no column": (
+        "pipeline.yaml", "known: delivered", "known: delivred", "source parcels", "no column 'delivred'",
+    ),
+    "a moment of knowing that is none": (
+        "pipeline.yaml", "known: delivered", "known: weight", "source parcels", "'weight', which pipeline.yaml calls",
+    ),
+    "a time that is no column": ("pipeline.yaml", "time: pickup", "time: picked", "source parcels", "column 'picked'"),
+    "a key that is no column": ("pipeline.yaml", "key: parcel_id", "key: id", "preparation of parcels", "column 'id'"),
+    "a key that is no text": ("pipeline.yaml", "key: parcel_id", "key: weight", "preparation of parcels", "is no text"),
+    "a label that is no column": (
+        "pipeline.yaml", "label: late", "label: tardy", "preparation of parcels", "no column 'tardy'",
+    ),
+    "a truth that is kept": (
+        "models.py", '"delivered", "late"))', '"delivered", "delay", "late"))', "preparation of parcels",
+        "lets the model see the truth: delay is truth, or follows from it",
+    ),
+    "a column that follows from the truth": (
+        "models.py", "class PrepareParcels",
+        "def weight(weight, delay):\n    return weight + delay\n\n\nweighed = weight\n\n\nclass PrepareParcels",
+        "preparation of parcels", "lets the model see the truth: weight is truth, or follows from it",
+    ),
     "a slice that is no column": ("pipeline.yaml", "slices: [depot]", "slices: [dept]", "offline chain", "'dept'"),
 }  # fmt: skip
 

@@ -114,6 +114,28 @@ def summary_command(use_case: str, as_of: str | None, store: str | None) -> None
     summary(use_case, store_uri(store), as_of)
 
 
+@click.command("rejects")
+@use_case_argument
+@click.option("--stage", metavar="S", default="", help="Only of this stage or step, such as prepare.weather.")
+@click.option("--run", "run_id", metavar="R", default="", help="Of which run; default the last of each mode.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(0), help="Records to show of each reason.")
+@store_option
+@json_option
+def rejects_command(use_case: str, stage: str, run_id: str, limit: int, **asked: Any) -> None:
+    """Show the records that the last runs have set aside, and why."""
+    from ml_pipeline.artifacts.store import Store
+    from ml_pipeline.discovery import find
+    from ml_pipeline.lineage.rejects import rejects
+    from ml_pipeline.terminal import rejects_list
+
+    find(use_case)
+    found = rejects(Store(store_uri(asked["store"])).within(use_case), stage, run_id, limit)
+    if asked["as_json"]:
+        click.echo(as_json_text(found))
+    else:
+        rejects_list(found)
+
+
 def _run(request: Any) -> Any:
     from ml_pipeline.run import run
 
@@ -144,4 +166,4 @@ def _exit(results: Any) -> None:
         raise NothingToDo(" ".join(note for result in results for note in result.notes))
 
 
-COMMANDS = (run_command, stage_command, runs_command, summary_command)
+COMMANDS = (run_command, stage_command, runs_command, rejects_command, summary_command)

@@ -30,10 +30,13 @@ def new_command(name: str, path: Path | None, folder: Path | None, **columns: st
         if missing:
             raise UsageError("a file and its columns go together", given=f"no {missing[0]}", do=f"add {missing[0]}")
         asked = Asked(cast(Path, path), **cast(dict[str, str], columns))
-    made, as_of = new(name, asked, folder or folders()[0])
-    click.echo(f"{made} is there. Try it:")
+    made = new(name, asked, folder or folders()[0])
+    click.echo(f"{made.folder} is there. What was understood:")
+    for line in made.understood:
+        click.echo(f"  {line}")
+    click.echo("Try it:")
     for command in ("validate {}", "run {} offline --as-of {}", "run {} online --as-of {}", "summary {}"):
-        click.echo(f"  ml-pipeline {command.format(name, as_of)}")
+        click.echo(f"  ml-pipeline {command.format(name, made.as_of)}")
 
 
 @click.command("validate")

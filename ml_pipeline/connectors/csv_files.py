@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, ClassVar
 
 from ml_pipeline.connectors.file_source import FileSource
-from ml_pipeline.connectors.files import File
+from ml_pipeline.connectors.files import File, find, opened
 from ml_pipeline.data.conform import Rejects, conform
 from ml_pipeline.data.sources import Records
+from ml_pipeline.errors import DataError
 
 if TYPE_CHECKING:
     import pyarrow as pa
     from pyarrow import csv
 
 BLOCK_BYTES = 8 << 20
+SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+"""What other programs put between values, instead of commas."""
 
 
 @dataclass(eq=False)
@@ -35,15 +39,27 @@ class CsvFiles(FileSource):
     suffixes: ClassVar = (".csv",)
     content: ClassVar = "a CSV file"
 
+    def header(self, address: str | Path) -> list[str]:
+        """The names of the columns of the first file at an address.
+
+        Raises:
+            DataError: there is no file, or it is no CSV file.
+        """
+        file = find(str(address), self.suffixes)[0]
+        with self.legible(file), opened(file) as stream:
+            return _names(file, self._reader(stream, []))
+
     def parse(self, file: File, stream: IO[bytes]) -> Iterator[Records]:
         """The records of one file, in batches of 8 MB."""
         import pyarrow as pa
 
         broken: Rejects = []
         reader = self._reader(stream, broken)
+        columns = self.columns(file, _names(file, reader))
         for batch in reader:
-            yield self._sound(file, pa.table(batch), broken)
-        yield self._sound(file, reader.schema.empty_table(), broken)  # what is broken at the end comes with no batch
+            yield self._sound(file, pa.table(batch), columns, broken)
+        # What is broken at the end comes with no batch.
+        yield self._sound(file, reader.schema.empty_table(), columns, broken)
 
     def _reader(self, stream: IO[bytes], broken: Rejects) -> csv.CSVStreamingReader:
         """Every column as bytes: one that is not wanted may show that a line is broken."""
@@ -63,14 +79,46 @@ class CsvFiles(FileSource):
             ),
         )
 
-    def _sound(self, file: File, table: pa.Table, broken: Rejects) -> Records:
+    @staticmethod
+    def _sound(file: File, table: pa.Table, columns: Sequence[str], broken: Rejects) -> Records:
         """The lines that are one record each, as text, and those that are broken."""
-        columns = self.columns(file, table.column_names)
         table, unclosed = _one_line_each(table)
         text, unreadable = conform(table, dict.fromkeys(columns, "string"), file.name)
-        rejects = [*broken, *unclosed, *unreadable]
+        foreign = [(f"{reason.partition(' is not of')[0]} is not UTF-8", record) for reason, record in unreadable]
+        rejects = [*broken, *unclosed, *foreign]
         broken.clear()
         return Records(text, rejects)
+
+
+def _names(file: File, reader: csv.CSVStreamingReader) -> list[str]:
+    """The names in the first line.
+
+    Raises:
+        DataError: it is not UTF-8, or its names are not separated by commas.
+    """
+    try:
+        names: list[str] = reader.schema.names
+    except UnicodeDecodeError as error:
+        raise _not_utf8(file, str(error)) from error
+    if any("\0" in name for name in names):
+        raise _not_utf8(file, "two or more bytes a character")
+    if len(names) == 1 and (other := [word for sign, word in SEPARATORS.items() if sign in names[0]]):
+        raise DataError(
+            f"the values of {file.name} are separated by {other[0]}",
+            given=names[0],
+            expected="commas",
+            do="save the file with commas between the values (and points in the numbers)",
+        )
+    return names
+
+
+def _not_utf8(file: File, given: str) -> DataError:
+    return DataError(
+        f"{file.name} is not UTF-8",
+        given=given,
+        expected="a CSV file in UTF-8",
+        do="save it as UTF-8, such as with iconv -f UTF-16 -t UTF-8",
+    )
 
 
 def _one_line_each(table: pa.Table) -> tuple[pa.Table, Rejects]:

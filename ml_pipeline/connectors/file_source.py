@@ -6,8 +6,9 @@ import zipfile
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, TYPE_CHECKING, ClassVar
 
 from ml_pipeline.chain import Links
@@ -46,18 +47,40 @@ class FileSource(ABC):
         """All records; their types are checked where they are ingested.
 
         Raises:
-            DataError: there is no file, or one cannot be read.
+            DataError: there is no file, one cannot be read, or there is no record in any.
             SchemaError: a column is missing.
         """
+        delivered = 0
+        for file in find(address_of(window, self.address), self.suffixes):
+            with self.legible(file), opened(file) as stream:
+                for records in self.parse(file, stream):
+                    delivered += records.batch.num_rows + len(records.rejects)
+                    yield Records(self._filled(records.batch, file.folders), records.rejects, self.synthetic)
+        if not delivered:
+            self._refuse(address_of(window, self.address))
+
+    @contextmanager
+    def legible(self, file: File) -> Iterator[None]:
+        """What goes wrong while a file is read, in words."""
         import pyarrow as pa
 
-        for file in find(address_of(window, self.address), self.suffixes):
-            try:
-                with opened(file) as stream:
-                    for records in self.parse(file, stream):
-                        yield Records(self._filled(records.batch, file.folders), records.rejects, self.synthetic)
-            except (pa.ArrowException, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-                raise self.unreadable(file, error) from error
+        try:
+            yield
+        except (pa.ArrowException, OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+            raise self.unreadable(file, error) from error
+
+    def _refuse(self, address: str) -> None:
+        """A snapshot without records would stand for all that was known before.
+
+        Raises:
+            DataError: always.
+        """
+        raise DataError(
+            f"{PurePosixPath(address).name or address} holds no records",
+            given=address,
+            expected=f"{self.content} with one record or more",
+            do="deliver the records again",
+        )
 
     @abstractmethod
     def parse(self, file: File, stream: IO[bytes]) -> Iterator[Records]:

@@ -8,10 +8,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ml_pipeline.data.conform import Rejects
 from ml_pipeline.errors import UsageError
-from ml_pipeline.scaffold.table import Column, Table, moments, read
+from ml_pipeline.scaffold.leaks import leaks
+from ml_pipeline.scaffold.names import CODE, check_name, is_plain
+from ml_pipeline.scaffold.table import Column, Table, moments, read, unreadable
 
 YES = ("yes", "y", "true", "t", "positive", "pos", "1")
+NO = ("no", "n", "false", "f", "negative", "neg", "0")
+DUPLICATES = 0.01
+"""Share of the rows that may lack a key of their own: what a draft's `quarantine` allows."""
 FEW_ROWS = 500
 """Rows below which a stretch of time at the end would be too few to judge by."""
 
@@ -36,13 +42,28 @@ class Draft(NamedTuple):
     positive: str
     split: dict[str, str]
     ahead: str
-    revised: bool
+    behind: str
     as_of: dt.datetime
+    rows: int
+    duplicates: int
+    broken: Rejects
 
     def features(self, role: str) -> list[str]:
         """Columns to learn from that play a part."""
         own = {self.asked.label, self.asked.time, self.asked.key}
         return [column.name for column in self.columns.values() if column.role == role and column.name not in own]
+
+    def left_out(self) -> list[str]:
+        """Columns that are not learnt from, save those that give the label away."""
+        return [*self.features("unused"), *self.features("time")]
+
+    def truth(self) -> list[str]:
+        """Columns that give the label away, as far as a configuration can name them."""
+        return [name for name in self.features("leak") if is_plain(name)]
+
+    def typed(self) -> list[Column]:
+        """Columns whose values must be of their type; the key is a text, whatever it looks like."""
+        return [column for column in self.columns.values() if column.name != self.asked.key]
 
 
 def draft(name: str, asked: Asked, address: str, synthetic: bool = False) -> Draft:
@@ -53,30 +74,58 @@ def draft(name: str, asked: Asked, address: str, synthetic: bool = False) -> Dra
         UsageError: a column is not there, or cannot be what it is named for.
     """
     table = read(asked.path)
-    _check_key(table, asked.key)
+    table.check_named({"--label": asked.label, "--time": asked.time, "--key": asked.key})
+    duplicates = _duplicates(table, asked.key)
     positive = _positive(table, asked.label)
-    if table.column(asked.time, "--time").role != "time":
-        raise UsageError(
-            "the column for --time holds no moments",
-            given=f"{asked.time}, such as {table.rows.column(asked.time)[0].as_py()!r}",
-            expected="ISO 8601, such as 2024-01-31 or 2024-01-31T06:00:00Z",
-            do="write the moments so, or name another column",
-        )
+    _check_time(table, asked.time)
     known, unknown = _by_label(table, asked)
     ahead, as_of = _to_come(known, unknown)
-    waiting = any(moment < known[-1] for moment in unknown)
-    return Draft(name, asked, address, synthetic, table.columns, positive, _split(known), ahead, waiting, as_of)
+    return Draft(
+        *(name, asked, address, synthetic, _judged(table, asked, positive), positive),
+        split=_split(known),
+        ahead=ahead,
+        behind=_back(known, unknown),
+        as_of=as_of,
+        rows=table.text.num_rows,
+        duplicates=duplicates,
+        broken=table.broken,
+    )
 
 
-def _check_key(table: Table, key: str) -> None:
-    column = table.column(key, "--key")
-    if column.missing or column.distinct < table.rows.num_rows:
+def _duplicates(table: Table, key: str) -> int:
+    """Rows without a key, and those whose key another one has as well.
+
+    Raises:
+        UsageError: they are too many to be set aside.
+    """
+    import pyarrow.compute as pc
+
+    rows, values = table.text.num_rows, table.text.column(key)
+    counts = pc.value_counts(values.drop_null())
+    extra: int = rows - len(counts)
+    if extra > DUPLICATES * rows:
+        twice = counts.filter(pc.greater(counts.field("counts"), 1)).field("values")[:3].to_pylist()
+        such = f", such as {', '.join(map(repr, twice))}" if twice else f", and {values.null_count:,} rows without one"
         raise UsageError(
             "the column for --key does not tell the rows apart",
-            given=f"{key}: {column.distinct:,} different values in {table.rows.num_rows:,} rows",
+            given=f"{key}: {len(counts):,} different values in {rows:,} rows{such}",
             expected="another value in every row",
             do="name another column, or add one that numbers the rows",
         )
+    return extra
+
+
+def _check_time(table: Table, time: str) -> None:
+    if table.columns[time].type == "timestamp":
+        return
+    text = table.text.column(time)
+    bad = unreadable(text, "timestamp")
+    raise UsageError(
+        "the column for --time holds no moments",
+        given=f"{time}, such as {bad[0].as_py()!r}" if len(bad) else f"{time}, which is empty",
+        expected="ISO 8601, such as 2024-01-31 or 2024-01-31T06:00:00Z",
+        do="write the moments so, or name another column",
+    )
 
 
 def _positive(table: Table, label: str) -> str:
@@ -87,25 +136,43 @@ def _positive(table: Table, label: str) -> str:
     """
     import pyarrow.compute as pc
 
-    column = table.column(label, "--label")
-    values: list[Any] = pc.unique(table.rows.column(label).drop_null()).to_pylist()
-    if column.type != "string" and set(values) == {0, 1}:
+    words = table.columns[label].type == "string"
+    values: list[Any] = pc.unique(table.values.column(label).drop_null()).to_pylist()
+    if not words and set(values) == {0, 1}:
         return ""
-    if column.type != "string" or len(values) != 2:
+    if not words or len(values) != 2:
+        shown = _shown(values)
         raise UsageError(
             "the column for --label is no yes or no",
-            given=f"{label}: {', '.join(map(str, sorted(values)[:5]))}" + (" …" if len(values) > 5 else ""),
+            given=f"{label}: {shown}",
             expected="0 and 1, true and false, or two words",
             do="add such a column to the file",
         )
-    words: list[str] = values
-    return next((word for word in words if word.lower() in YES), max(words))
+    check_name("--label", label, CODE)
+    return next((word for word in values if word.lower() in YES), str(max(values)))
+
+
+def _shown(values: Sequence[Any]) -> str:
+    """The first few, those that could not be a label before the others."""
+    bad = sorted(values, key=lambda value: (value in (0, 1) or str(value).lower() in (*YES, *NO), value))
+    return ", ".join(map(str, bad[:5])) + (" …" if len(bad) > 5 else "")
+
+
+def _judged(table: Table, asked: Asked, positive: str) -> dict[str, Column]:
+    """The columns, with those that give the label away known as such."""
+    import pyarrow.compute as pc
+
+    values = table.values.column(asked.label)
+    label = pc.equal(values, positive) if positive else values
+    found = leaks(table, label.cast("float64").to_numpy(), {asked.label, asked.time, asked.key})
+    why = "it gives the label away"
+    return table.columns | {name: table.columns[name]._replace(role="leak", why=why) for name in found}
 
 
 def _by_label(table: Table, asked: Asked) -> tuple[list[dt.datetime], list[dt.datetime]]:
     """Moments of the rows with a label and of those without, sorted."""
-    given = table.rows.column(asked.label).is_valid().to_pylist()
-    when = moments(table.rows, asked.time)
+    given = table.values.column(asked.label).is_valid().to_pylist()
+    when = moments(table.values, asked.time)
     rows = [(moment, labelled) for moment, labelled in zip(when, given, strict=True) if moment]
     known = sorted(moment for moment, labelled in rows if labelled)
     if not known:
@@ -121,6 +188,13 @@ def _to_come(known: Sequence[dt.datetime], unknown: Sequence[dt.datetime]) -> tu
     between = known[-1] + (first - known[-1]) / 2
     as_of = midnight if not future or known[-1] < midnight < first else between.replace(microsecond=0)
     return f"{max(1, math.ceil((last - as_of) / dt.timedelta(days=1)))}d", as_of
+
+
+def _back(known: Sequence[dt.datetime], unknown: Sequence[dt.datetime]) -> str:
+    """How far rows without a label reach back from the last moment there is."""
+    if not unknown:
+        return "0s"
+    return f"{max(1, math.ceil((max(known[-1], unknown[-1]) - unknown[0]) / dt.timedelta(days=1)))}d"
 
 
 def _split(known: Sequence[dt.datetime]) -> dict[str, str]:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
+import re
 import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
 from ml_pipeline.errors import UsageError
 from ml_pipeline.scaffold.draft import Draft
+from ml_pipeline.scaffold.names import is_plain
 from ml_pipeline.scaffold.table import FEW
+from ml_pipeline.scaffold.understood import reason
 
 WIDTH = 120
+NO_TEXTS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null", ".inf", ".nan")
+"""Words that mean something else in YAML."""
 
 
 def write(draft: Draft, folder: Path) -> None:
@@ -41,7 +47,8 @@ def new_folder(name: str, parent: Path) -> Path:
 
 
 def _package(draft: Draft) -> str:
-    return f'"""{_question(draft)}"""\n'
+    question = _question(draft).replace("\\", "\\\\").replace('"', '\\"')
+    return f'"""{question}"""\n'
 
 
 def _question(draft: Draft) -> str:
@@ -50,37 +57,61 @@ def _question(draft: Draft) -> str:
 
 def _pipeline(draft: Draft) -> str:
     asked = draft.asked
-    revised = "    revised: true                # a row without a label waits for it\n" if draft.revised else ""
     split = ", ".join(f"{key}: {value}" for key, value in draft.split.items())
-    levels = ", ".join(name for name in draft.features("level")[:3] if draft.columns[name].distinct <= 20)
+    levels = [name for name in draft.features("level") if is_plain(name) and draft.columns[name].distinct <= 20]
     return f"""\
-question: {_question(draft)}
-key: {asked.key}
-time: {asked.time}
-horizon: 0s                      # how long before its time a row is predicted
+question: {_scalar(_question(draft))}
+key: {_scalar(asked.key)}
+time: {_scalar(asked.time)}
+{_noted("timezone: UTC", "moments without an offset are in UTC")}
+{_noted("horizon: 0s", "how long before its time a row is predicted")}
 {_noted(f"ahead: {draft.ahead}", "a scoring run takes the rows whose time is so near")}
-label: {asked.label}
+{_noted(f"behind: {draft.behind}", "and those whose time is so long past, if their label is empty")}
+label: {_scalar(asked.label)}
 
 sources:
   {draft.name}:
     reader: sources.{draft.name}
     # A file or a folder of files, here or in object storage: s3://bucket/folder, store:folder
-    address: {draft.address}
+    address: {_scalar(draft.address)}
     prepare: models.Prepare
-{_noted(f"    known: {asked.time}", "when a record became known; later ones are invisible")}
     drives: true
-{revised}    truth: []                    # columns that are known only together with the label
+{_noted("    revised: true", "the whole file is read every time, the last row of a key counts,")}
+{_noted("", "and a row without a label waits for it")}
+{_noted("    # known: COLUMN", "when a record became known; then only what is new is read, and later")}
+{_noted("", "records are invisible to a run as of an earlier moment")}
+{_truth(draft)}
 
 split: {{{split}}}
 model: models.Model
 postprocess: models.Answer
 evaluate:
   floors: {{roc_auc: 0.55}}        # what a model must reach to be promoted
-  slices: [{levels}]
+  slices: [{", ".join(map(_scalar, levels[:3]))}]
 schedule: {{offline: "0 2 * * *", online: "0 4 * * *"}}
 quarantine: {{at_most: 1%}}
 resources: {{memory: 2GB, cpus: 2}}
 """
+
+
+def _truth(draft: Draft) -> str:
+    """Columns that give the label away are emptied before anything is scored."""
+    names, margin = draft.truth(), " " * 6
+    note = "    # Columns that are known only together with the label: they are empty where a row is scored"
+    if not names:
+        return f"{note}\n    truth: []"
+    found = f"{margin[2:]}# These alone give the label away: check them; models.Prepare leaves them out"
+    line = f"    truth: [{', '.join(map(_scalar, names))}]"
+    listed = (
+        line if len(line) <= WIDTH else f"    truth:\n{chr(10).join(f'{margin}- {_scalar(name)}' for name in names)}"
+    )
+    return f"{note}\n{found}\n{listed}"
+
+
+def _scalar(text: str) -> str:
+    """A text as YAML takes it for one; in quotes where it could be taken for anything else."""
+    plain = re.fullmatch(r"[A-Za-z_/.][\w/. ?-]*(?<! )", text, re.ASCII) and text.lower() not in NO_TEXTS
+    return text if plain else json.dumps(text, ensure_ascii=False)
 
 
 def _noted(line: str, note: str) -> str:
@@ -89,7 +120,7 @@ def _noted(line: str, note: str) -> str:
 
 
 def _sources(draft: Draft) -> str:
-    types = "".join(f'        "{name}": "{_type(draft, name)}",\n' for name in draft.columns)
+    types = "".join(f'        {_quoted(name)}: "{_type(draft, name)}",\n' for name in draft.columns)
     synthetic = "    synthetic=True,  # made up; remove this line with the file\n" if draft.synthetic else ""
     return f'''\
 """Where the records come from: pipeline.yaml says where they are, this says what they look like."""
@@ -170,11 +201,9 @@ class Answer(Preparation):
 
 
 def _left_out(draft: Draft) -> str:
-    unused = [
-        f"{column.name} ({column.why})" for column in draft.columns.values() if column.name in draft.features("unused")
-    ]
-    times = [f"{name} (a moment; make a number of it)" for name in draft.features("time")]
-    said = f"Left out: {', '.join([*unused, *times])}." if unused or times else "All columns of the file are kept."
+    names = [*draft.left_out(), *draft.features("leak")]
+    unused = [f"{name} ({reason(draft.columns[name])})" for name in names]
+    said = f"Left out: {', '.join(unused)}." if unused else "All columns of the file are kept."
     return textwrap.fill(said, WIDTH, initial_indent="    # ", subsequent_indent="    # ")
 
 
@@ -211,9 +240,13 @@ def _call(function: str, names: Sequence[str], indent: int, *more: str) -> str:
     line = f"{function}({arguments})"
     if len(line) + indent + 1 <= WIDTH:
         return line
-    margin = " " * (indent + 4)
-    filled = textwrap.TextWrapper(WIDTH, margin, margin, break_long_words=False, break_on_hyphens=False)
-    inner = filled.fill(f"{arguments},")
+    margin, lines = " " * (indent + 4), list[str]()
+    for argument in [*map(_quoted, names), *more]:
+        if lines and len(f"{lines[-1]} {argument},") <= WIDTH:
+            lines[-1] += f" {argument},"
+        else:
+            lines.append(f"{margin}{argument},")
+    inner = "\n".join(lines)
     return f"{function}(\n{inner}\n{' ' * indent})"
 
 
@@ -225,4 +258,4 @@ def _chain(steps: Sequence[str]) -> str:
 
 
 def _quoted(word: str) -> str:
-    return '"' + word.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return json.dumps(word, ensure_ascii=False)

@@ -4,7 +4,7 @@ Starts the embedded object store, gives Airflow a home of its own, runs offline 
 one day through `airflow dags test`, and ends with a summary. Runs in containers where an engine answers.
 
 A use case may have a module `demo`: `AS_OF` is the day, and `prepare()` puts in place what lies outside (the settings
-of the store are in the environment) and gives the parameters of both runs.
+of the store are in the environment) and gives the parameters of both runs. One without it is given the day.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from typing import IO, Any, NamedTuple
 
 from ml_pipeline.artifacts import embedded
 from ml_pipeline.discovery import UseCase, find
-from ml_pipeline.errors import PipelineError, StageError
+from ml_pipeline.errors import PipelineError, StageError, UsageError
 from ml_pipeline_airflow.builder import NAMES, RUNNER
 from ml_pipeline_airflow.runner import Choice, choose
 
@@ -35,19 +35,18 @@ def main(arguments: list[str]) -> int:
     """Exit code 0 when both DAGs succeeded."""
     use_case = arguments[0] if arguments else "flights"
     try:
+        own = _own(find(use_case), *arguments[1:])
         choice = choose()
         say(f"runner: {choice.name} ({choice.why})")
         environment = settings(choice)
         os.environ.update(environment)
         _call(["airflow", "db", "migrate"], environment, "Airflow's database")
-        own = _own(find(use_case))
-        as_of = (*arguments[1:], own.as_of)[0]
         for kind in NAMES.values():
-            run_dag(f"{use_case}.{kind}", {"as_of": as_of, "parameters": own.prepare()}, environment)
+            run_dag(f"{use_case}.{kind}", {"as_of": own.as_of, "parameters": own.prepare()}, environment)
     except PipelineError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - a command's answer
         return error.exit_code
-    code = _ml_pipeline(environment, "summary", use_case, "--as-of", as_of)
+    code = _ml_pipeline(environment, "summary", use_case, "--as-of", own.as_of)
     picture = Path(environment["AIRFLOW_HOME"]) / f"{use_case}.svg"
     with picture.open("w") as file:
         code |= _ml_pipeline(environment, "graph", use_case, "--format", "svg", into=file)
@@ -62,10 +61,19 @@ class Own(NamedTuple):
     prepare: Callable[[], dict[str, Any]]
 
 
-def _own(use_case: UseCase) -> Own:
-    if not (use_case.folder / "demo.py").is_file():
-        return Own("2013-09-01", dict)
-    return Own(use_case.load("demo.AS_OF"), cache(use_case.load("demo.prepare")))
+def _own(use_case: UseCase, as_of: str = "") -> Own:
+    """Raises: UsageError: no day is given, and the use case names none."""
+    if (use_case.folder / "demo.py").is_file():
+        return Own(as_of or use_case.load("demo.AS_OF"), cache(use_case.load("demo.prepare")))
+    name = use_case.config.name
+    if not as_of:
+        raise UsageError(
+            f"nothing says as of which day {name} is to run",
+            given=f"no AS_OF, and no demo.py in {use_case.folder}",
+            expected="a date or a date with time",
+            do=f"name the day: make demo USE_CASE={name} AS_OF=2024-01-31",
+        )
+    return Own(as_of, dict)
 
 
 def settings(choice: Choice) -> dict[str, str]:

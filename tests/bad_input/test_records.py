@@ -159,17 +159,14 @@ def test_one_class_only_stops_at_training(parcels: Parcels, command: Command, de
 
 def test_a_file_with_nothing_but_its_header_has_no_records(parcels: Parcels, command: Command) -> None:
     parcels.write("parcels", parcels.lines("parcels")[:1])
-    result = _run(parcels, command)
-    assert result.exit_code == 65
-    assert "DataError: the source parcels has no records. Given: 1 empty snapshots" in result.stderr
-    assert "prepared.parcels" not in parcels.visible()
+    assert _stopped(parcels, command, 65).startswith("DataError: parcels.csv holds no records")
 
 
 def test_a_reference_without_rows_stops_the_run(parcels: Parcels, command: Command) -> None:
     parcels.write("customers", parcels.lines("customers")[:1])
     result = _run(parcels, command)
     assert result.exit_code == 65
-    assert "DataError: the source customers has no records" in result.stderr
+    assert "DataError: customers.csv holds no records" in result.stderr
 
 
 @pytest.mark.parametrize(("content", "words"), [(b"", "Empty CSV file"), (b"\n\n", "Empty CSV file")])

@@ -46,7 +46,6 @@ def file(tmp_path: Path) -> Path:
         (b"a,b\n,NA\n", [(None, None)]),
         (b"a,b\n\n1,x\n\n", [("1", "x")]),
         ("a,b\n1,Zürich\n".encode(), [("1", "Zürich")]),
-        (b"a,b\n", []),
     ],
 )
 def test_records_are_read_as_text(file: Path, content: bytes, rows: list[Any]) -> None:
@@ -59,11 +58,17 @@ def test_texts_that_mean_nothing_are_for_the_user_to_say(file: Path) -> None:
     assert read(file, missing=("-",)) == ([(None, "NA")], [])
 
 
-def test_a_header_alone_still_says_which_columns_there_are(file: Path) -> None:
+def test_a_header_alone_holds_no_records(file: Path) -> None:
+    """An empty snapshot would stand for all that was known before."""
     file.write_bytes(b"a,b\n")
-    batches = list(CsvFiles(TYPES, address=file).read(ALL))
-    assert batches
-    assert batches[0].batch.schema.names == ["a", "b"]
+    with pytest.raises(DataError, match=r"trips.csv holds no records. Given: .*one record or more"):
+        read(file)
+
+
+def test_of_many_files_one_may_be_without_records(tmp_path: Path) -> None:
+    (tmp_path / "1.csv").write_bytes(b"a,b\n")
+    (tmp_path / "2.csv").write_bytes(b"a,b\n1,x\n")
+    assert read(tmp_path) == ([("1", "x")], [])
 
 
 def test_a_broken_line_is_kept_and_the_others_are_read(file: Path) -> None:
@@ -102,7 +107,7 @@ def test_a_quote_that_is_not_closed_swallows_nothing_unseen(file: Path) -> None:
 
 def test_bytes_that_are_no_text_set_their_record_aside(file: Path) -> None:
     file.write_bytes(b"a,b\n1,caf\xe9\n2,y\n")
-    assert read(file) == ([("2", "y")], [("b is not of type string", {"a": "1", "b": "caf\\xe9"})])
+    assert read(file) == ([("2", "y")], [("b is not UTF-8", {"a": "1", "b": "caf\\xe9"})])
 
 
 @pytest.mark.parametrize(
@@ -116,6 +121,32 @@ def test_a_column_that_is_not_there_is_named(file: Path, content: bytes, says: s
     file.write_bytes(content)
     with pytest.raises(SchemaError, match=says):
         read(file)
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        pytest.param("a,b\n1,x\n".encode("utf-16"), "trips.csv is not UTF-8. Given: 'utf-8' codec", id="utf-16"),
+        pytest.param(
+            "a,b\n1,x\n".encode("utf-16-le"), "trips.csv is not UTF-8. Given: two or more bytes", id="no mark"
+        ),
+        pytest.param("ä,b\n1,x\n".encode("latin-1"), "trips.csv is not UTF-8. Given: 'utf-8' codec", id="latin-1"),
+        pytest.param(b"a;b\n1;x\n", "the values of trips.csv are separated by semicolons. Given: a;b", id="semicolons"),
+        pytest.param(b"a;b\n1,5;x\n", "the values of trips.csv are separated by semicolons", id="commas in numbers"),
+        pytest.param(b"a\tb\n1\tx\n", "the values of trips.csv are separated by tabs", id="tabs"),
+    ],
+)
+def test_a_file_as_another_program_writes_it(file: Path, content: bytes, says: str) -> None:
+    file.write_bytes(content)
+    with pytest.raises(DataError, match=says):
+        read(file)
+    with pytest.raises(DataError, match=says):
+        CsvFiles({}).header(file)
+
+
+def test_the_header_gives_the_names(file: Path) -> None:
+    file.write_bytes(b"b,a,a\n1,2,3\n")
+    assert CsvFiles({}).header(file) == ["b", "a", "a"]
 
 
 def test_an_empty_file_is_no_csv_file(file: Path) -> None:
@@ -164,7 +195,7 @@ TEXT = st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1, max_siz
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(rows=st.lists(st.tuples(TEXT, TEXT), max_size=6))
+@given(rows=st.lists(st.tuples(TEXT, TEXT), min_size=1, max_size=6))
 def test_what_a_csv_writer_writes_is_read_as_it_was(file: Path, rows: list[tuple[str, str]]) -> None:
     with file.open("w", encoding="utf-8", newline="") as out:
         csv.writer(out, lineterminator="\n").writerows([("a", "b"), *rows])

@@ -41,17 +41,21 @@ def rows(tmp_path: Path, read: Callable[..., Any]) -> Callable[..., Any]:
     [
         ("a.json", json.dumps([one(1), one(2)]), ["N1", "N2"]),
         ("a.json", json.dumps(one(1)), ["N1"]),
-        ("a.json", "[]", []),
         ("a.json", "\ufeff" + json.dumps([one(1)]), ["N1"]),
         ("a.jsonl", json.dumps(one(1)) + "\n\n" + json.dumps(one(2)), ["N1", "N2"]),
         ("a.ndjson", json.dumps(one(1)) + "\r\n", ["N1"]),
         ("a.jsonl", "\ufeff" + json.dumps(one(1)) + "\n", ["N1"]),
-        ("a.jsonl", "", []),
         pytest.param("a.jsonl.gz", gzip.compress(json.dumps(one(1)).encode()), ["N1"], id="packed"),
     ],
 )
 def test_records_are_read(rows: Callable[..., Any], name: str, content: Any, ids: list[str]) -> None:
     assert rows(name, content) == (ids, [])
+
+
+@pytest.mark.parametrize(("name", "content"), [("a.json", "[]"), ("a.jsonl", "")])
+def test_no_records_at_all_are_a_mistake(rows: Callable[..., Any], name: str, content: str) -> None:
+    with pytest.raises(DataError, match="holds no records"):
+        rows(name, content)
 
 
 @pytest.mark.parametrize("content", [{"studies": [one(1)], "next": "x"}, [one(1)]])

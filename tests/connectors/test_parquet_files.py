@@ -75,11 +75,13 @@ def test_of_a_large_file_only_wanted_columns_are_fetched(s3: Store, monkeypatch:
     assert sum(fetched) < 8 << 20
 
 
-def test_a_file_without_rows_still_says_which_columns_there_are(tmp_path: Path, batches: Callable[..., Any]) -> None:
+def test_a_file_without_rows_is_a_mistake_unless_another_has_some(tmp_path: Path, batches: Callable[..., Any]) -> None:
     empty = pa.table({"b": pa.array([], pa.string()), "a": pa.array([], pa.int64())})
     (tmp_path / "a.parquet").write_bytes(parquet(empty))
-    (records,) = batches(ParquetFiles(TYPES, address=tmp_path))
-    assert records.batch.schema.names == ["a", "b"]
+    with pytest.raises(DataError, match="holds no records"):
+        batches(ParquetFiles(TYPES, address=tmp_path))
+    (tmp_path / "b.parquet").write_bytes(parquet(pa.table({"b": ["x"], "a": [1]})))
+    assert [records.batch.num_rows for records in batches(ParquetFiles(TYPES, address=tmp_path))] == [0, 0, 1]
 
 
 def test_the_types_of_other_writers_become_those_that_are_promised(tmp_path: Path, read: Callable[..., Any]) -> None:

@@ -22,8 +22,8 @@ import numpy as np
 import pytest
 
 CLOCK = ("time", "time_ns", "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time", "localtime")
-SEEDED = ("default_rng", "RandomState")
-"""What numpy.random offers that is no chance if it is given a seed."""
+SEEDED = (np.random.RandomState, random.Random)
+"""Types that are no chance if they are given a seed: so a library may fit that is given one."""
 DATETIME = dt.datetime
 DOORS = ("ml_pipeline", "random", "uuid")
 """Packages that may hold a clock or chance under a name of their own."""
@@ -42,6 +42,15 @@ class Guard:
             self.asked.append(what)
             raise AssertionError(f"it asks for {what}")
 
+    @contextmanager
+    def looking_away(self) -> Iterator[None]:
+        """Refuse nothing meanwhile."""
+        thread, self._thread = self._thread, 0
+        try:
+            yield
+        finally:
+            self._thread = thread
+
     def function(self, what: str, original: Callable[..., Any], *, unseeded: bool = False) -> Callable[..., Any]:
         """Refuses to be called; where it may be seeded, only without a seed."""
 
@@ -51,6 +60,22 @@ class Guard:
             return original(*arguments, **named)
 
         return refused
+
+    def type_of_chance(self, original: type) -> type:
+        """A stand-in for a type of generators: none without a seed, and those there are, are still of it."""
+        guard, what = self, f"{original.__module__.partition('.')[0]}.{original.__name__}()"
+
+        class Meta(type):
+            def __call__(cls, *arguments: Any, **named: Any) -> Any:
+                if (*arguments, *named.values(), None)[0] is None:
+                    guard.refuse(what)
+                with guard.looking_away():  # NumPy throws dice before it takes the seed
+                    return original(*arguments, **named)
+
+            def __instancecheck__(cls, instance: object) -> bool:
+                return isinstance(instance, original)
+
+        return Meta(original.__name__, (original,), {})
 
     def type_of_moments(self, original: type, *asking: str) -> type:
         """A stand-in for a type, some of whose class methods tell the time."""
@@ -145,13 +170,13 @@ def _replacements(guard: Guard) -> Iterator[tuple[Any, str, Any]]:
     calls += [
         (np.random, name)
         for name in np.random.__all__
-        if name not in SEEDED and not isinstance(getattr(np.random, name), type)
+        if name != "default_rng" and not isinstance(getattr(np.random, name), type)
     ]
     for owner, name in calls:
         yield owner, name, guard.function(f"{owner.__name__}.{name}", getattr(owner, name))
-    for name in SEEDED:
-        yield np.random, name, guard.function(f"np.random.{name}()", getattr(np.random, name), unseeded=True)
-    yield random, "Random", guard.function("random.Random()", random.Random, unseeded=True)
+    yield np.random, "default_rng", guard.function("np.random.default_rng()", np.random.default_rng, unseeded=True)
+    for owner, own in zip((np.random, random), SEEDED, strict=True):
+        yield owner, own.__name__, guard.type_of_chance(own)
     yield dt, "datetime", guard.type_of_moments(dt.datetime, "now", "utcnow", "today")
     yield dt, "date", guard.type_of_moments(dt.date, "today")
     yield np, "datetime64", guard.moment()

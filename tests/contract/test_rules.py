@@ -166,6 +166,8 @@ BROKEN: dict[Rule, dict[str, Change]] = {
         "reads a file": before(SIZE, "open(os.devnull).close()"),
         "opens a socket": before(SIZE, "socket.socket().close()"),
         "throws dice": before(SUM, "random.random()"),
+        "has NumPy's older dice without a seed": before(SUM, "np.random.RandomState().normal()"),
+        "has Python's dice without a seed": before(SUM, "random.Random().random()"),
         "throws NumPy's dice": before(SIZE, "np.random.normal()"),
         "has dice without a seed": before(SIZE, "np.random.default_rng()"),
         "hides what it asks for": before(SIZE, "try: time.time()\n        except AssertionError: pass"),
@@ -184,6 +186,7 @@ BROKEN: dict[Rule, dict[str, Change]] = {
     rules.goes_through_yaml: {
         "learns a set": (LEARNT, '"mean": mean, "seen": {1, 2}}'),
         "learns a moment": (LEARNT, '"mean": mean, "at": np.datetime64(0, "s")}'),
+        "has coefficients without a bias": (LEARNT, '"mean": mean, "coefficients": {}}'),
         "learns what comes back as a list": (LEARNT, '"mean": np.array([mean])}'),
     },
     rules.sums_up_in_parts: {
@@ -273,6 +276,24 @@ def test_a_newcomer_whose_step_reads_the_clock_is_told_so(newcomer: Callable[...
     _, subject = _subject(PREPARE, tmp_path)
     with pytest.raises(AssertionError, match=r"it asks for time\.time"):
         rules.needs_nothing_but_what_it_is_given(subject)
+
+
+SEEDED = "np.random.RandomState(1).normal(); random.Random(2).random(); np.random.default_rng(3)"
+
+
+def test_a_newcomer_may_learn_by_dice_with_a_seed_and_ask_what_dice_they_are(
+    newcomer: Callable[..., None], tmp_path: Path
+) -> None:
+    asks = "assert isinstance(np.random.RandomState(0), np.random.RandomState); assert not isinstance(1, random.Random)"
+    newcomer(MODELS.replace(*before(SUM, f"{SEEDED}; {asks}")))
+    rules.needs_nothing_but_what_it_is_given(_subject(CENTRE, tmp_path)[1])
+
+
+def test_what_a_rule_says_is_short_however_much_was_learnt(newcomer: Callable[..., None], tmp_path: Path) -> None:
+    newcomer(MODELS.replace(LEARNT, '"mean": mean, "coefficients": [*range(9000)]}'))
+    with pytest.raises(AssertionError) as caught:
+        rules.goes_through_yaml(_subject(CENTRE, tmp_path)[1])
+    assert len(str(caught.value)) < 500
 
 
 def test_every_rule_has_been_seen_to_fail() -> None:

@@ -92,11 +92,12 @@ def _remove_images() -> None:
 
 
 def test_all_commands_of_the_guide_work_in_its_order(told: tuple[Reader, list[str]]) -> None:
-    _, (begun, first, own, scheduled, shown, trees) = told
+    _, (begun, first, own, aside, scheduled, shown, trees) = told
     assert "nothing to mend" in begun
     assert "synthetic data: the records of shop are made up" in first
     assert "40 rows scored" in own
     assert "synthetic" not in own
+    assert aside == "nothing was set aside\n"
     assert re.search(r"runner: (docker|process) .*\nvisits.offline_training as of 2024-06-16\n", scheduled)
     assert "40 rows scored" in scheduled
     assert shown == ""
@@ -120,6 +121,18 @@ main(["run", "visits", "online", "--as-of", "2024-06-16", "--stages", "serve,pos
     assert re.search(r"serve +done +40 +40", said)
 
 
+def test_the_use_case_of_the_guide_keeps_the_rules_of_all_models(told: tuple[Reader, list[str]]) -> None:
+    reader, _ = told
+    said = reader.types("python -m pytest tests/contract -q -k visits -p no:cacheprovider")
+    assert re.search(r"\b\d\d passed, \d+ deselected", said)
+
+
 def test_what_the_guide_links_to_is_there() -> None:
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", GUIDE):
         assert (ROOT / "docs" / target).exists(), target
+
+
+def test_what_is_installed_knows_the_plugins_outside_make_too() -> None:
+    command = ["make", "--always-make", "--dry-run", "install"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert re.search(rf'echo "{ROOT}/plugins" > ".*/ml_pipeline_plugins\.pth"', said)
