@@ -9,6 +9,8 @@ from ml_pipeline.discovery import names
 from tests.contract.fingerprints import elsewhere, fingerprint, fingerprints_elsewhere
 from tests.contract.subjects import Recipe, Subject, of_package, of_use_case
 
+USE_CASES = names()
+"""Of the product and of whoever asks for the suite; other tests bring theirs for as long as they run."""
 HEAVY = {"pandas", "sklearn", "scipy", "adbc_driver_manager", "airflow", "docker"}
 PROBE = """
 import importlib, json, pkgutil, sys, ml_pipeline.handlers as handlers
@@ -19,9 +21,9 @@ print(json.dumps(sorted(sys.modules)))
 
 
 def test_another_process_gives_the_same(subject_of: Callable[[Recipe], Subject], tmp_path: Path) -> None:
-    recipes = [*of_package(), *(recipe for name in names() for recipe in of_use_case(name))]
+    recipes = [*of_package(), *(recipe for name in USE_CASES for recipe in of_use_case(name))]
     here = {recipe.name: fingerprint(subject_of(recipe)) for recipe in recipes}
-    assert fingerprints_elsewhere(tmp_path, names()) == here
+    assert fingerprints_elsewhere(tmp_path, USE_CASES) == here
 
 
 def test_no_handler_imports_what_its_image_may_lack() -> None:
