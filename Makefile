@@ -15,6 +15,9 @@ ENGINE := $(shell docker version >/dev/null 2>&1 && echo yes)
 
 SITE = $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 
+# Tests that start servers or work through many records, and so run one after the other.
+SLOW := airflow or browser or containers or records or store or postgres
+
 .PHONY: install demo test check engine images ui store stop clean lock bench-quality bench-nightly
 .DEFAULT_GOAL := help
 
@@ -27,14 +30,15 @@ demo: $(READY) $(if $(ENGINE),images) ## Train and score as of one day, end to e
 	@$(BIN)/python -m ml_pipeline_airflow.demo $(USE_CASE) $(AS_OF)
 
 test: $(READY) $(if $(ENGINE),images) ## The whole suite; what needs a container engine only where there is one
-	$(BIN)/python -m pytest $(if $(ENGINE),,-m "not containers")
+	$(BIN)/python -m pytest -q -n auto -m "not ($(SLOW))"
+	$(BIN)/python -m pytest -m "($(SLOW))$(if $(ENGINE),, and not containers)"
 
 check: $(READY) ## Lint, types, import contracts, quick tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -n auto -m "not airflow and not browser and not containers and not records and not store and not postgres"
+	$(BIN)/python -m pytest -q -n auto -m "not ($(SLOW))"
 
 engine: ## Install and start a container engine (Debian, root), with a base image where no registry answers
 	$(PYTHON) containers/engine.py

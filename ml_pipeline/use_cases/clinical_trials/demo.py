@@ -11,7 +11,7 @@ AS_OF = "2024-07-01"
 REGISTRY = "https://clinicaltrials.gov/api/v2"
 STUDIES = f"{REGISTRY}/studies?query.cond=heart+failure"
 """A part of the registry that is pulled in a minute."""
-SYNTHETIC = "synthetic:10000"
+SYNTHETIC = "synthetic:6000"
 SECONDS = 3.0
 
 
