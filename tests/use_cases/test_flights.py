@@ -66,7 +66,7 @@ def night(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Night]:
     quarter = store.with_name("flights.csv")
     quarter.write_bytes(b"".join(line for line in _lines() if line.startswith((b"year", *FIRST_QUARTER))))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sources.flights, "path", quarter)
+        patch.setattr(sources.flights, "address", quarter)
         patch.setattr(models.LatenessModel, "estimator", LogisticRegression(ridge=1000.0))
         yield Night(store, _run(store, "offline"), _run(store, "online"))
 
@@ -194,8 +194,8 @@ def test_an_observation_after_the_moment_changes_nothing(
     minutes = [f"{at + np.timedelta64(minute, 'm')}"[:19] + "Z" for minute in (1, 20, 40, 59)]
     planted = [f"{origin},2013,1,1,1,999,0,0,0,0,0,0,1000,0,{minute}" for minute in minutes]
     copy = tmp_path / "weather.csv"
-    copy.write_text(sources.weather.path.read_text() + "".join(f"{line}\n" for line in planted))
-    monkeypatch.setattr(sources.weather, "path", copy)
+    copy.write_text(Path(sources.weather.address).read_text() + "".join(f"{line}\n" for line in planted))
+    monkeypatch.setattr(sources.weather, "address", copy)
     after = Night(_forgotten(night, tmp_path / "store"), {}, {})
     results = _run(after.store, "offline", "ingest.weather", "prepare.weather", "combine")
     assert results["ingest.weather"].rows_out == night.offline["ingest.weather"].rows_out + 4
