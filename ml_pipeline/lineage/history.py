@@ -37,11 +37,21 @@ def reign(registry: Registry, moment: dt.datetime) -> Reign:
 
 
 def before(registry: Registry, last: Promotion) -> str:
-    """The champion that the present one followed, going back over rollbacks to when it was promoted; else empty."""
-    entry = last
-    while entry.number > 1 and (entry.kind == "rollback" or entry.to != last.to):
-        entry = registry.log.entry(entry.number - 1)
-    return entry.previous if entry.to == last.to else ""
+    """The champion that the present one followed when it was promoted, rollbacks undone in turn; else empty."""
+    return registry.log.entry(_promoted_by(registry, last.number)).previous
+
+
+def _promoted_by(registry: Registry, number: int) -> int:
+    """The entry by which the champion after an entry was promoted: a rollback takes back those that came after it."""
+    entry = registry.log.entry(number)
+    if entry.kind != "rollback" or number == 1:
+        return number
+    at = _promoted_by(registry, number - 1)
+    while at > 1:
+        at = _promoted_by(registry, at - 1)
+        if registry.log.entry(at).to == entry.to:
+            break
+    return at
 
 
 def reigned(registry: Registry, last: Promotion, version: str) -> bool:

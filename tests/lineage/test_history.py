@@ -43,6 +43,7 @@ def test_before_the_first_promotion_there_was_none(reigns: Reigns) -> None:
         ("a b <a c", "a"),
         ("a b <a c <a", ""),
         ("a b a c <a", "b"),
+        ("a b a <b <a", ""),
     ],
 )
 def test_going_back_twice_goes_back_two(reigns: Reigns, words: str, expected: str) -> None:
