@@ -89,7 +89,9 @@ class FileSource(ABC):
     def unreadable(self, file: File, error: Exception) -> DataError:
         """What to say of a file that is not what it should be."""
         words = " ".join(str(error).split())
-        return DataError(f"{file.name} cannot be read", given=words, expected=self.content, do="deliver the file again")
+        absent = isinstance(error, FileNotFoundError)
+        do = "put it there, or correct the source's address in pipeline.yaml" if absent else "deliver the file again"
+        return DataError(f"{file.name} cannot be read", given=words, expected=self.content, do=do)
 
     def columns(self, file: File, names: Sequence[str]) -> list[str]:
         """The wanted columns that the file itself must give, of those it has.
