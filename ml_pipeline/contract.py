@@ -76,7 +76,8 @@ class StageRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit
 class StageResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What one stage did. `status` is `reused` where the same work was stored already.
 
-    `synthetic` names the sources, behind any output or the model, whose records were made up by a program.
+    `synthetic` names the sources, behind any output or the model, whose records were made up by a program. `spent` says
+    where the `seconds` went, by activity (store, read, compute, write), summed over threads.
     """
 
     use_case: str
@@ -94,6 +95,7 @@ class StageResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     quarantined: dict[str, int] = {}
     finished: dt.datetime
     seconds: float = 0.0
+    spent: dict[str, float] = {}
     peak_memory_bytes: int = 0
     metrics: dict[str, Any] = {}
     verdict: dict[str, Any] | None = None

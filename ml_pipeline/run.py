@@ -21,6 +21,7 @@ from ml_pipeline.engines.local import LocalEngine
 from ml_pipeline.errors import NothingToDo
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.stages import Stage, Step, needs, select
+from ml_pipeline.stopwatch import ACTIVITIES, watch
 from ml_pipeline.templates import BaseHandler
 
 Progress = Callable[[str, int, int], None]
@@ -71,12 +72,14 @@ def _run_step(order: Order, step: Step) -> StageResult:
     handler = handler_of(step.stage)
     try:
         call = handler.train if step.stage.trains else handler.serve
-        call(handler.model(own), own)
+        with watch() as spent:
+            call(handler.model(own), own)
     except NothingToDo as nothing:
         log.info("%s: %s", step.name, nothing)
         return _skipped(order, step, str(nothing))
     result = _result(own, "reused" if own.reused else "done", time.perf_counter() - began)
-    return _leave(order, step, result)
+    rounded = {activity: round(spent[activity], 3) for activity in ACTIVITIES}
+    return _leave(order, step, msgspec.structs.replace(result, spent=rounded))
 
 
 def handler_of(stage: Stage) -> type[BaseHandler]:

@@ -24,6 +24,7 @@ from ml_pipeline.discovery import find
 from ml_pipeline.errors import UsageError
 from ml_pipeline.lineage.rejects import Rejected
 from ml_pipeline.lineage.results import stored_results
+from ml_pipeline.stopwatch import ACTIVITIES
 from ml_pipeline.validation import Check
 
 LISTED = 10
@@ -161,11 +162,12 @@ def _times(console: Console, results: Sequence[StageResult]) -> None:
     if not results:
         return
     console.print(f"\n[bold]{results[0].mode}[/bold] as of {results[0].as_of.isoformat()}, run {results[0].run_id}")
-    table = plain_table("stage", ">seconds", ">rows", "")
+    table = plain_table("stage", ">seconds", *(f">{activity}" for activity in ACTIVITIES), ">rows", "")
     for result in results:
         aside = sum(result.quarantined.values())
         marks = [*([] if result.status == "done" else [result.status]), *([f"{aside:,} set aside"] if aside else [])]
-        table.add_row(result.stage, f"{result.seconds:.2f}", f"{result.rows_out:,}", ", ".join(marks))
+        spent = [f"{result.spent[activity]:.2f}" if result.spent else "" for activity in ACTIVITIES]
+        table.add_row(result.stage, f"{result.seconds:.2f}", *spent, f"{result.rows_out:,}", ", ".join(marks))
     console.print(table)
 
 

@@ -26,6 +26,7 @@ from ml_pipeline.errors import (
     StoreFullError,
     UsageError,
 )
+from ml_pipeline.stopwatch import timed
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig
@@ -154,7 +155,8 @@ class Store:
 
         address = self.address(key)
         try:
-            yield
+            with timed("store"):
+                yield
         except (exceptions.NotFoundError, FileNotFoundError) as error:
             raise _missing(address, str(error)) from error
         except (exceptions.PermissionDeniedError, exceptions.UnauthenticatedError, PermissionError) as error:

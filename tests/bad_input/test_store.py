@@ -112,7 +112,8 @@ def test_a_whole_run_leaves_the_same_content_on_s3_as_in_a_folder(
     assert ours == theirs
     # The second in which each was promoted may be the same.
     assert {key for key in ours if parcels.room.get(key) != folder.get(key)} <= {"promotions/000001.yaml"}
-    mine, others = ([replace(entry, at="") for entry in PromotionLog(room).entries()] for room in (parcels.room, folder))
+    logs = [PromotionLog(room).entries() for room in (parcels.room, folder)]
+    mine, others = ([replace(entry, at="") for entry in log] for log in logs)
     assert mine == others
     assert {result.status for result in parcels.run("online").values()} == {"done", "reused"}
     assert {result.status for result in parcels.run("offline").values()} == {"reused"}

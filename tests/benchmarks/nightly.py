@@ -2,9 +2,10 @@
 
     make bench-nightly
 
-Prints for each step the wall time of its container, the time of its work inside, and the difference (container start,
-imports, contract, store); then the same for an unchanged second run, the imports of a stage, and what a DAG file costs
-beyond Airflow's own imports. Needs a container engine and the images.
+Prints for each task where its seconds go: the container (made, started, removed), the start of the stage
+(interpreter, imports, configuration), and its work: store, reading, computing, writing, which are summed over threads;
+then the same for an unchanged second run, the imports of a stage, and what a DAG file costs beyond Airflow's own
+imports. Needs a container engine and the images.
 """
 
 from __future__ import annotations
@@ -23,7 +24,8 @@ import msgspec
 from ml_pipeline.artifacts import embedded
 from ml_pipeline.contract import StageRequest, StageResult
 from ml_pipeline.discovery import find
-from ml_pipeline.stages import tasks
+from ml_pipeline.stages import Task, tasks
+from ml_pipeline.stopwatch import ACTIVITIES
 
 ROOT = Path(__file__).parents[2]
 AS_OF = dt.datetime(2013, 9, 1, 4, tzinfo=dt.UTC)
@@ -59,35 +61,62 @@ def main() -> None:
 
 
 def _night(endpoint: embedded.Endpoint, run: str) -> tuple[float, float]:
-    """Wall and inner seconds of all steps of one offline run, one after the other."""
-    print(f"\n{run + ' run':26}{'wall s':>8}{'inside':>8}{'overhead':>10}")
-    wall = inside = 0.0
-    for task in tasks(find("flights").config, "offline"):
-        names = tuple(step.name for step in task.steps)
-        request = StageRequest("flights", "offline", names, f"bench-{run}", AS_OF, endpoint.uri)
-        began = time.perf_counter()
-        _container(task.image, ["stage", msgspec.json.encode(request).decode()], endpoint)
-        seconds = time.perf_counter() - began
-        own = sum(_result(endpoint, run, name).seconds for name in names)
-        print(f"{task.name:26}{seconds:8.2f}{own:8.2f}{seconds - own:10.2f}")
-        wall, inside = wall + seconds, inside + own
-    print(f"{'all':26}{wall:8.2f}{inside:8.2f}{wall - inside:10.2f}")
-    return wall, inside
+    """Wall and inner seconds of all tasks of one offline run, one after the other."""
+    titles = ("wall s", "container", "start", "work", *ACTIVITIES)
+    print("\n" + _line(f"{run} run", *titles))
+    rows = [_task(endpoint, run, task) for task in tasks(find("flights").config, "offline")]
+    total = [sum(column) for column in zip(*rows, strict=True)]
+    print(_line("all", *total))
+    return total[0], total[3]
 
 
-def _container(image: str, arguments: list[str], endpoint: embedded.Endpoint) -> None:
+def _task(endpoint: embedded.Endpoint, run: str, task: Task) -> tuple[float, ...]:
+    names = tuple(step.name for step in task.steps)
+    request = StageRequest("flights", "offline", names, f"bench-{run}", AS_OF, endpoint.uri)
+    began = time.perf_counter()
+    started, ended = _container(task.image, ["stage", msgspec.json.encode(request).decode()], endpoint)
+    wall = time.perf_counter() - began
+    results = [_result(endpoint, run, name) for name in names]
+    work = sum(result.seconds for result in results)
+    first = results[0].finished - dt.timedelta(seconds=results[0].seconds)
+    seconds = (wall, wall - (ended - started).total_seconds(), (first - started).total_seconds(), work)
+    row = (*seconds, *(sum(result.spent.get(activity, 0.0) for result in results) for activity in ACTIVITIES))
+    print(_line(task.name, *row))
+    return row
+
+
+def _line(name: str, *cells: str | float) -> str:
+    return f"{name:26}" + "".join(f"{cell:>11}" if isinstance(cell, str) else f"{cell:11.2f}" for cell in cells)
+
+
+def _container(image: str, arguments: list[str], endpoint: embedded.Endpoint) -> tuple[dt.datetime, dt.datetime]:
+    """When the stage's process began and ended, by the engine's clock, which is this machine's."""
     copied = endpoint.credentials.with_name("for-containers")
     copied.write_bytes(endpoint.credentials.read_bytes())
     os.chown(copied, 10001, 10001)
     settings = {**endpoint.environment, "AWS_SHARED_CREDENTIALS_FILE": "/run/secrets/aws-credentials"}
     variables = [word for name, value in settings.items() for word in ("-e", f"{name}={value}")]
     copied.parent.chmod(0o711)
-    command = ["docker", "run", "--rm", "-v", f"{copied}:/run/secrets/aws-credentials:ro", *variables]
-    done = subprocess.run(
-        [*command, f"ml-pipeline/{image}:latest", *arguments], capture_output=True, text=True, check=False
-    )
+    mount = ["-v", f"{copied}:/run/secrets/aws-credentials:ro"]
+    container = _docker("create", *mount, *variables, f"ml-pipeline/{image}:latest", *arguments)
+    try:
+        _docker("start", "--attach", container)
+        begun, ended = _docker("inspect", "--format", "{{.State.StartedAt}} {{.State.FinishedAt}}", container).split()
+    finally:
+        _docker("rm", "--force", container)
+    return _moment(begun), _moment(ended)
+
+
+def _docker(*arguments: str) -> str:
+    done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr[-2000:])
+    return done.stdout.strip()
+
+
+def _moment(text: str) -> dt.datetime:
+    """The engine counts nanoseconds."""
+    return dt.datetime.fromisoformat(f"{text[:26].rstrip('Z')}+00:00")
 
 
 def _result(endpoint: embedded.Endpoint, run: str, step: str) -> StageResult:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 Objects = dict[str, bytes]
 PART = 300
 """Rows of a part, so that there are several to be worked on at once."""
-PASSING = re.compile(rb'"(finished|seconds|peak_memory_bytes|uri)": .*|^at: .*', re.MULTILINE)
+PASSING = re.compile(rb'"(finished|seconds|peak_memory_bytes|uri|store|read|compute|write)": .*|^at: .*', re.MULTILINE)
 """Of a result: when it was, how long it took, and in which store; of a promotion when it was."""
 
 

@@ -1,0 +1,206 @@
+"""Airflow at work with one tiny use case, `shop`: that of the scaffold, its records moved to this week.
+
+A person decides on promotions. The scheduler, the database and the pages are real; stages run as processes, so that no
+container engine is needed.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+ROOT = Path(__file__).parents[1]
+BIN = Path(sys.executable).parent
+PATIENCE = 300
+"""Seconds after which something that is waited for will not come, however busy the machine is."""
+OFFLINE, ONLINE = "shop.offline_training", "shop.online_scoring"
+NOW = dt.datetime.now(dt.UTC)
+LAST_LABEL = dt.date(2024, 6, 16)
+"""The day that the scaffold's records end at; later ones are still to be scored."""
+
+PROMOTED_BY_HAND = f"""\
+schedule: {{offline: "0 {(NOW + dt.timedelta(hours=12)).hour} * * *", online: promotion}}
+promotion: {{policy: manual}}
+services:
+  offline: {{data: [ingest, prepare, combine, split]}}
+  online: {{score: [ingest, prepare, combine, serve, postprocess]}}
+"""
+"""The cron ticked half a day ago, which gives the first run, and not again while the tests last."""
+
+
+class Site(NamedTuple):
+    """Airflow at work, and the store that its stages share."""
+
+    url: str
+    folder: Path
+    environment: dict[str, str]
+    token: str = ""
+
+    def ask(self, path: str, body: Any = None, method: str = "") -> Any:
+        """Airflow's REST API, as the user admin."""
+        data = None if body is None else json.dumps(body).encode()
+        headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
+        order = urllib.request.Request(self.url + path, data, headers, method=method or ("POST" if data else "GET"))
+        with urllib.request.urlopen(order, timeout=30) as answer:
+            return json.load(answer)
+
+    def signed_in(self) -> Site:
+        """The same with a token."""
+        passwords = json.loads((self.folder / "airflow/simple_auth_manager_passwords.json.generated").read_text())
+        answer = self.ask("/auth/token", {"username": "admin", "password": passwords["admin"]})
+        return self._replace(token=answer["access_token"])
+
+    def trigger(self) -> str:
+        """A run of offline training as of now; its id."""
+        run: str = self.ask(f"/api/v2/dags/{OFFLINE}/dagRuns", {"logical_date": None})["dag_run_id"]
+        return run
+
+    def runs(self, dag: str) -> list[dict[str, Any]]:
+        """All runs of a DAG."""
+        found: list[dict[str, Any]] = self.ask(f"/api/v2/dags/{dag}/dagRuns")["dag_runs"]
+        return found
+
+    def states(self, run: str, dag: str = OFFLINE) -> dict[str, str]:
+        """Task -> state."""
+        found = self.ask(f"/api/v2/dags/{dag}/dagRuns/{run}/taskInstances")["task_instances"]
+        return {task["task_id"]: task["state"] for task in found}
+
+    def question(self, run: str) -> str:
+        """Where the approval of a run is asked for and given."""
+        return f"/api/v2/dags/{OFFLINE}/dagRuns/{run}/taskInstances/approve/-1/hitlDetails"
+
+    def answer(self, run: str, option: str, reason: str) -> None:
+        """Decide, as a person does in the UI.
+
+        Whoever answers before the scheduler has taken note of the pause (seconds) makes Airflow 3.3 ask again.
+        """
+        wait(lambda: self.states(run).get("approve") == "awaiting_input", PATIENCE, lambda: str(self.states(run)))
+        time.sleep(3)
+        self.ask(self.question(run), {"chosen_options": [option], "params_input": {"reason": reason}}, "PATCH")
+
+    def finished(self, run: str, dag: str = OFFLINE) -> dict[str, str]:
+        """The states of all tasks of a run once it has succeeded."""
+
+        def over() -> bool:
+            state = self.ask(f"/api/v2/dags/{dag}/dagRuns/{run}")["state"]
+            assert state != "failed", self.states(run, dag)
+            return bool(state == "success")
+
+        wait(over, PATIENCE, lambda: str(self.states(run, dag)))
+        return self.states(run, dag)
+
+    def events(self) -> list[dict[str, Any]]:
+        """Events of the asset; Airflow 3.3 cannot tell of one while the run that it started has not begun."""
+        found: list[dict[str, Any]] = self.ask("/api/v2/assets/events?order_by=timestamp")["asset_events"]
+        return [event for event in found if event["uri"] == "ml-pipeline://shop/champion"]
+
+    def stored(self, pattern: str) -> list[Path]:
+        """Files of the use case's store."""
+        return sorted((self.folder / "store/shop").glob(pattern))
+
+    def backfill(self, first: dt.date, last: dt.date, *options: str) -> list[str]:
+        """Order one, of offline training, by Airflow's command; its runs."""
+        known = f"/api/v2/backfills?dag_id={OFFLINE}"
+
+        def none_runs() -> bool:
+            return all(one["completed_at"] for one in self.ask(known)["backfills"])
+
+        wait(none_runs, PATIENCE, lambda: "another one runs")
+        days = ("--from-date", f"{first}T00:00:00+00:00", "--to-date", f"{last}T23:59:59+00:00")
+        command = [BIN / "airflow", "backfill", "create", "--dag-id", OFFLINE, *days, *options]
+        done = subprocess.run(command, env=self.environment, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, (done.stdout + done.stderr)[-2000:]
+        return [run["dag_run_id"] for run in self.runs(OFFLINE) if run["run_type"] == "backfill"]
+
+
+@contextmanager
+def site_of_shop(folder: Path) -> Iterator[Site]:
+    """Airflow with both DAGs of shop switched on; everything it writes is in `folder`."""
+    _shop(folder / "use_cases")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
+    environment |= {
+        "ML_PIPELINE_STORE": str(folder / "store"),
+        "ML_PIPELINE_USE_CASES": str(folder / "use_cases"),
+        "ML_PIPELINE_RUNNER": "process",
+        "AIRFLOW_HOME": str(folder / "airflow"),
+        "AIRFLOW__API__PORT": str(port),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder}/airflow/airflow.db",
+        "PYTHONPATH": str(ROOT / "plugins"),
+    }
+    with (folder / "log").open("wb") as log:
+        command = [sys.executable, "-m", "ml_pipeline_airflow.ui"]
+        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
+    try:
+        site = Site(f"http://127.0.0.1:{port}", folder, environment)
+        wait(lambda: _answers(site), PATIENCE, (folder / "log").read_text)
+        site = site.signed_in()
+        for dag in (OFFLINE, ONLINE):
+            wait(lambda dag=dag: _unpauses(site, dag), PATIENCE, (folder / "log").read_text)
+        yield site
+    finally:
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _shop(parent: Path) -> None:
+    """The scaffold's use case with its records moved to this week, and a person who decides."""
+    parent.mkdir()
+    subprocess.run([BIN / "ml-pipeline", "new", "shop", "--folder", parent], check=True, capture_output=True)
+    pipeline, visits = parent / "shop/pipeline.yaml", parent / "shop/data/visits.csv"
+    pipeline.write_text(re.sub(r"^schedule: .*\n", PROMOTED_BY_HAND, pipeline.read_text(), flags=re.MULTILINE))
+    header, *rows = csv.reader(visits.read_text().splitlines())
+    column, days = header.index("came_at"), NOW.date() - LAST_LABEL
+    for row in rows:
+        row[column] = (dt.datetime.fromisoformat(row[column]) + days).isoformat().replace("+00:00", "Z")
+    with visits.open("w", newline="") as file:
+        csv.writer(file, lineterminator="\n").writerows([header, *rows])
+
+
+def _answers(site: Site) -> bool:
+    try:
+        health = site.ask("/api/v2/monitor/health")
+    except OSError:
+        return False
+    return bool(health["scheduler"]["status"] == "healthy" and health["dag_processor"]["status"] == "healthy")
+
+
+def _unpauses(site: Site, dag: str) -> bool:
+    try:
+        return not site.ask(f"/api/v2/dags/{dag}", {"is_paused": False}, "PATCH")["is_paused"]
+    except OSError:
+        return False
+
+
+def wait(condition: Callable[[], bool], seconds: float, why: Callable[[], str]) -> None:
+    """Until the condition holds; an AssertionError that says `why` where it does not in time."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, why()[-2000:]
+        time.sleep(0.5)
+
+
+def day(back: int) -> dt.date:
+    """The date so many days ago."""
+    return NOW.date() - dt.timedelta(days=back)
