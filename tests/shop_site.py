@@ -142,7 +142,7 @@ def site_of_shop(folder: Path) -> Iterator[Site]:
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder}/airflow/airflow.db",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder}/airflow/airflow.db?timeout=60",
         "PYTHONPATH": str(ROOT / "plugins"),
     }
     with (folder / "log").open("wb") as log:

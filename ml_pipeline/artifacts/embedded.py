@@ -107,9 +107,20 @@ def bridge_address() -> str:
 
 
 def _begin(folder: Path) -> Endpoint:
-    program, address = _program(), bridge_address()
+    """On ports that are free; on others, where another server took one of them meanwhile."""
+    address = bridge_address()
+    while True:
+        ports = _ports(_saved(folder).get("ports", {}), address)
+        try:
+            return _begin_on(folder, address, ports)
+        except StoreError:
+            if all(_free(port, address) for port in ports.values()):
+                raise
+
+
+def _begin_on(folder: Path, address: str, ports: Mapping[str, int]) -> Endpoint:
+    program = _program()
     key, secret = _keys(folder)
-    ports = _ports(_saved(folder).get("ports", {}), address)
     endpoint = Endpoint(f"http://{address}:{ports['s3']}", BUCKET, folder / "credentials")
     write_private(
         folder / "endpoint.json", json.dumps({"url": endpoint.url, "bucket": BUCKET, "ports": ports}, indent=2) + "\n"

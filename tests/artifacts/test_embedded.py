@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import stat
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -166,3 +167,25 @@ def test_a_start_that_fails_tells_the_servers_last_words(tmp_path: Path, monkeyp
     with pytest.raises(StoreError, match="no room for volumes"):
         embedded.start(tmp_path / "store")
     assert embedded.status(tmp_path / "store") is None
+
+
+def test_a_port_that_another_server_took_meanwhile_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose = embedded._ports
+    with socket.socket() as other:
+        other.bind((embedded.bridge_address(), 0))
+        other.listen()
+        taken = other.getsockname()[1]
+        chosen: list[dict[str, int]] = []
+
+        def ports(before: Mapping[str, int], address: str) -> dict[str, int]:
+            chosen.append({**choose(before, address), **({} if chosen else {"s3": taken})})
+            return chosen[-1]
+
+        monkeypatch.setattr(embedded, "_ports", ports)
+        try:
+            endpoint = embedded.start(tmp_path)
+            client(endpoint).put("a", b"content")
+        finally:
+            embedded.stop(tmp_path)
+    assert len(chosen) == 2
+    assert chosen[1]["s3"] != taken
