@@ -54,7 +54,7 @@ class Site(NamedTuple):
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json", "Authorization": f"Bearer {self.token}"}
         order = urllib.request.Request(self.url + path, data, headers, method=method or ("POST" if data else "GET"))
-        with urllib.request.urlopen(order, timeout=30) as answer:
+        with urllib.request.urlopen(order, timeout=PATIENCE) as answer:
             return json.load(answer)
 
     def signed_in(self) -> Site:
@@ -111,6 +111,13 @@ class Site(NamedTuple):
         """Files of the use case's store."""
         return sorted((self.folder / "store/shop").glob(pattern))
 
+    def models(self, *command: str) -> Any:
+        """The answer of `ml-pipeline models`."""
+        asked = [BIN / "ml-pipeline", "models", *command, "--json"]
+        done = subprocess.run(asked, env=self.environment, check=False, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
     def backfill(self, first: dt.date, last: dt.date, *options: str) -> list[str]:
         """Order one, of offline training, by Airflow's command; its runs."""
         known = f"/api/v2/backfills?dag_id={OFFLINE}"
@@ -127,8 +134,11 @@ class Site(NamedTuple):
 
 
 @contextmanager
-def site_of_shop(folder: Path) -> Iterator[Site]:
-    """Airflow with both DAGs of shop switched on; everything it writes is in `folder`."""
+def site_of_shop(folder: Path, database: str = "") -> Iterator[Site]:
+    """Airflow with both DAGs of shop switched on; everything it writes is in `folder`.
+
+    Its database is SQLite, which one writer at a time may lock, or the `database` that is given.
+    """
     _shop(folder / "use_cases")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -142,7 +152,7 @@ def site_of_shop(folder: Path) -> Iterator[Site]:
         "AIRFLOW__API__PORT": str(port),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{folder}/airflow/airflow.db?timeout=60",
+        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database or f"sqlite:///{folder}/airflow/airflow.db",
         "PYTHONPATH": str(ROOT / "plugins"),
     }
     with (folder / "log").open("wb") as log:

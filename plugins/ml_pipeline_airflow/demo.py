@@ -26,6 +26,7 @@ from ml_pipeline_airflow.builder import NAMES, RUNNER
 from ml_pipeline_airflow.runner import Choice, choose
 
 ROOT = Path(__file__).resolve().parents[2]
+DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 SHOWN = re.compile(r"\[(info|warning|error) +\] (?P<line>.+?) +\[airflow\.task\.operators\.ml_pipeline_airflow")
 QUIET = re.compile(r"^(process|container|image) | begins$| as of ")
 """Lines of the operators that a person who watches does not need."""
@@ -89,14 +90,14 @@ def settings(choice: Choice) -> dict[str, str]:
 
 
 def airflow_settings() -> dict[str, str]:
-    """A home of its own (`AIRFLOW_HOME` names another), our DAGs and plugins, no examples."""
+    """Our DAGs and plugins, no examples; home and database of its own, unless Airflow's variables name others."""
     home = Path(os.environ.get("AIRFLOW_HOME") or ROOT / ".airflow").absolute()
     return {
         "AIRFLOW_HOME": str(home),
         "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
         "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT / "plugins"), os.environ.get("PYTHONPATH")])),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{home / 'airflow.db'}",
+        DATABASE: os.environ.get(DATABASE) or f"sqlite:///{home / 'airflow.db'}",
     }
 
 

