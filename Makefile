@@ -5,6 +5,7 @@ USE_CASE ?= flights
 VENV := .venv
 READY := $(VENV)/.ready
 BIN := $(CURDIR)/$(VENV)/bin
+PEERS := .venv-peers
 export PYTHONPATH := $(CURDIR)/plugins
 # pip's index, where one is set, is uv's too.
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
@@ -18,7 +19,7 @@ SITE = $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 # Tests that start servers or work through many records, and so run one after the other.
 SLOW := airflow or browser or containers or records or store or postgres
 
-.PHONY: install demo test check engine images ui store stop clean lock bench-quality bench-nightly
+.PHONY: install demo test check engine images ui store stop clean lock bench bench-quality bench-nightly
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -55,6 +56,9 @@ store: $(READY) ## Start the embedded object store and print its settings
 stop: $(READY) ## Stop the embedded object store
 	@$(BIN)/ml-pipeline store stop
 
+bench: $(READY) $(PEERS)/.ready ## The main jobs beside their limits and their peers (JOBS="train score" ROWS=… ROUNDS=…)
+	$(BIN)/python -m tests.benchmarks.bench $(JOBS) $(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
 bench-quality: $(READY) ## Flights beside LightGBM; synthetic trials beside the best possible, real ones as they are
 	$(BIN)/python tests/benchmarks/quality.py
 	$(BIN)/python tests/benchmarks/trials.py $(CTGOV)
@@ -67,7 +71,7 @@ lock: $(READY) ## Make the lock files again
 
 clean: ## Remove everything that the commands above made
 	-@test -x $(BIN)/ml-pipeline && $(BIN)/ml-pipeline store stop
-	rm -rf $(VENV) .airflow .ml-pipeline .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	rm -rf $(VENV) $(PEERS) .airflow .ml-pipeline .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 
 $(READY): requirements/dev.txt requirements/bootstrap.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -76,4 +80,9 @@ $(READY): requirements/dev.txt requirements/bootstrap.txt pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@# The plugins can be imported outside make too: validate asks them what the images hold.
 	@echo "$(CURDIR)/plugins" > "$$($(SITE))/ml_pipeline_plugins.pth"
+	@touch $@
+
+$(PEERS)/.ready: requirements/peers.txt $(READY)
+	$(PYTHON) -m venv $(PEERS)
+	$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python --require-hashes -r requirements/peers.txt
 	@touch $@

@@ -283,6 +283,29 @@ class Chain(BaseModel):
         return tuple(sums)
 
     @classmethod
+    def ready(cls, parameters: Parameters) -> bool:
+        """All encoders are fitted."""
+        return all(link.fitted(own) for link, own in zip(cls.features, parameters["features"], strict=True))
+
+    @classmethod
+    def accumulate_encoded(cls, parameters: Parameters, x: Any, y: Floats) -> Statistics:
+        """Statistics of the estimator."""
+        return (*(None for _ in cls.features), cls.estimator.accumulate(parameters["estimator"], x, y))
+
+    @classmethod
+    def samples(cls, parameters: Parameters) -> bool:
+        return cls.ready(parameters) and cls.estimator.samples(parameters["estimator"])
+
+    @classmethod
+    def extrapolate(cls, statistics: Statistics, share: float) -> Statistics:
+        """Those of the estimator, for which samples are."""
+        return (*statistics[:-1], cls.estimator.extrapolate(statistics[-1], share))
+
+    @classmethod
+    def repeats(cls, parameters: Parameters) -> bool:
+        return cls.ready(parameters) and cls.estimator.repeats(parameters["estimator"])
+
+    @classmethod
     def merge(cls, a: Statistics, b: Statistics) -> Statistics:
         """Each link merges its own."""
         return tuple(

@@ -12,7 +12,7 @@ A batch is a mapping of name to column, all of one length. A column is
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -29,6 +29,8 @@ Kind: TypeAlias = Literal["number", "time", "category", "block", "bag"]
 
 MISSING = -1
 """The code of a missing value."""
+MARKED = 8
+"""Codes below so many times their number are told apart by marks in a table, others by sorting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +55,35 @@ class Category:
         return len(self.codes)
 
     def __getitem__(self, rows: Rows) -> Category:
-        return Category(self.codes[rows], self.vocabulary)
+        return self.coded(self.codes[rows])
+
+    def coded(self, codes: npt.NDArray[np.int32]) -> Category:
+        """Other rows of the same words."""
+        return Category(codes, self.vocabulary)
 
     def values(self) -> list[str | None]:
         """The plain strings."""
         words = (*self.vocabulary, None)
-        return [words[code] for code in self.codes]
+        return [words[code] for code in self.codes.tolist()]
 
     def map(self, values: npt.ArrayLike, missing: object) -> Array:
         """Per row the entry of `values` (one per word of the vocabulary), `missing` where there is none."""
         table = np.append(np.asarray(values), np.asarray([missing]))
         return table[self.codes]
 
+    def map_words(self, values: Callable[[Sequence[str]], npt.ArrayLike], missing: object) -> Array:
+        """As `map`, of what `values` gives for a list of words: all, or those that occur where rows are fewer."""
+        words = self.vocabulary
+        if len(self) >= len(words):
+            return self.map(values(words), missing)
+        used, place = occurring(self.codes, len(words))
+        lacking = int(np.count_nonzero(used < 0))
+        table = np.asarray(values([words[code] for code in used[lacking:].tolist()]))
+        return np.append(table, np.asarray([missing]))[place - lacking]
+
     def distinct(self) -> tuple[list[str], npt.NDArray[np.intp]]:
         """The distinct strings of these rows, and for every row the place of its own; a missing one is ''."""
-        used, place = np.unique(self.codes, return_inverse=True)
+        used, place = occurring(self.codes, len(self.vocabulary))
         words = (*self.vocabulary, "")
         return [words[code] for code in used.tolist()], place
 
@@ -106,13 +122,17 @@ class Bag:
         return len(self.offsets) - 1
 
     def __getitem__(self, rows: Rows) -> Bag:
+        if isinstance(rows, slice) and rows.step in (None, 1):
+            return self._between(*rows.indices(len(self))[:2])
         chosen = np.arange(len(self))[rows]
         sizes, starts = self.sizes()[chosen], self.offsets[:-1][chosen]
-        if isinstance(rows, slice) and rows.step in (None, 1):
-            first = starts[0] if len(starts) else 0
-            return Bag.of(sizes, self.places[first : first + sizes.sum()], self.width, self.words)
-        moved = np.repeat(starts - np.cumsum(sizes) + sizes, sizes)
-        return Bag.of(sizes, self.places[moved + np.arange(len(moved))], self.width, self.words)
+        entries = np.repeat(starts - np.cumsum(sizes) + sizes, sizes)
+        entries += np.arange(len(entries))
+        return Bag.of(sizes, self.places[entries], self.width, self.words)
+
+    def _between(self, start: int, stop: int) -> Bag:
+        offsets = self.offsets[start : max(start, stop) + 1]
+        return Bag(offsets - offsets[0], self.places[offsets[0] : offsets[-1]], self.width, self.words)
 
     def sizes(self) -> npt.NDArray[np.int64]:
         """How many places each row holds, shape (rows,)."""
@@ -164,6 +184,20 @@ def as_column(values: object) -> Column:
 def count(columns: Encoded) -> int:
     """Rows in a batch."""
     return len(next(iter(columns.values()))) if columns else 0
+
+
+def occurring(codes: npt.NDArray[np.integer[Any]], size: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """The distinct ones among codes from -1 to below `size`, ascending, and for every row the place of its own."""
+    if size > MARKED * len(codes):
+        used, place = np.unique(codes, return_inverse=True)
+        return used.astype(np.intp), place
+    seen = np.zeros(size + 1, np.bool_)
+    # The code -1 marks the last one.
+    seen[codes] = True
+    used = np.flatnonzero(np.append(seen[-1], seen[:-1])) - 1
+    places = np.empty(size + 1, np.intp)
+    places[used] = np.arange(len(used))
+    return used, places[codes]
 
 
 def take(columns: Mapping[str, Shape], rows: Rows) -> dict[str, Shape]:

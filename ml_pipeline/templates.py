@@ -7,7 +7,9 @@ so `Spline("hour", knots=8)` holds the plain mapping `{"columns": ["hour"], "kno
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import chain
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
@@ -108,9 +110,44 @@ class BaseModel:
             y: Labels, shape (rows,), float64.
             total: Sums `accumulate` over `x` and `y`.
         """
+        return deque(chain([parameters], cls.passes(parameters, x, y, total)), maxlen=1).pop()
+
+    @classmethod
+    def passes(cls, parameters: Parameters, x: Any, y: Any, total: Total = at_once) -> Iterator[Parameters]:
+        """`fit`, one pass over the data at a time: the parameters after each."""
         while not cls.fitted(parameters):
             parameters = cls.update(parameters, total(cls, parameters, x, y))
-        return parameters
+            yield parameters
+
+    @classmethod
+    def samples(cls, parameters: Parameters) -> bool:
+        """Whether some of the rows, spread evenly, will do for the next pass."""
+        return False
+
+    @classmethod
+    def extrapolate(cls, statistics: Statistics, share: float) -> Statistics:
+        """What the statistics of all rows are about, given those of a share of them; marked as such for `update`."""
+        return statistics
+
+    @classmethod
+    def repeats(cls, parameters: Parameters) -> bool:
+        """Whether so many passes are to come that the encoded rows are worth keeping."""
+        return False
+
+    @classmethod
+    def ready(cls, parameters: Parameters) -> bool:
+        """Whether every pass from now on works on the same rows, those that `encode` gives."""
+        return True
+
+    @classmethod
+    def encode(cls, x: Columns, parameters: Parameters) -> Any:
+        """What is left to do before `accumulate_encoded`: nothing, but in a chain."""
+        return x
+
+    @classmethod
+    def accumulate_encoded(cls, parameters: Parameters, x: Any, y: Floats) -> Statistics:
+        """`accumulate`, of rows that are encoded already."""
+        return cls.accumulate(parameters, x, y)
 
     @classmethod
     def variants(cls, parameters: Parameters) -> Sequence[Parameters]:

@@ -22,3 +22,6 @@ lock base pyproject.toml --constraint requirements/dev.txt
 lock serve pyproject.toml --extra serve --constraint requirements/dev.txt
 lock train pyproject.toml --extra train --constraint requirements/dev.txt
 lock data pyproject.toml --extra data --extra flights --constraint requirements/dev.txt
+# What `make bench` measures the product against, in an environment of their own, on the same NumPy and Arrow.
+printf '%s\n' duckdb glum numpy onnx onnxruntime pandas polars pyarrow scikit-learn |
+    lock peers - --constraint requirements/dev.txt

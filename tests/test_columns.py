@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml_pipeline.columns import MISSING, Bag, Category, as_column, concat, count, kind, take
+from ml_pipeline.columns import MISSING, Bag, Category, as_column, concat, count, kind, occurring, take
 
 WORDS = st.lists(st.none() | st.text(max_size=3), max_size=12)
 
@@ -41,6 +43,42 @@ def test_mapping_gives_each_row_the_value_of_its_word(words: list[str | None]) -
     column = Category.of(words)
     lengths = column.map([float(len(word)) for word in column.vocabulary], -1.0)
     assert lengths.tolist() == [-1.0 if word is None else len(word) for word in words]
+
+
+@settings(max_examples=60)
+@given(WORDS, st.lists(st.integers(0, 11), max_size=4))
+def test_words_are_asked_for_at_most_once_and_never_more_than_rows_or_words(
+    words: list[str | None], rows: list[int]
+) -> None:
+    column = Category.of(words)[np.array([row for row in rows if row < len(words)], np.intp)]
+    asked: list[str] = []
+
+    def sizes(some: Sequence[str]) -> list[int]:
+        asked.extend(some)
+        return [len(word) for word in some]
+
+    found = column.map_words(sizes, -1)
+    assert found.tolist() == [-1 if word is None else len(word) for word in column.values()]
+    assert len(asked) == len(set(asked)) <= max(len(column), len(column.vocabulary))
+    assert len(asked) <= len(column) or len(column) >= len(column.vocabulary)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.integers(-1, 6), max_size=20), st.sampled_from([7, 10_000]))
+def test_codes_that_occur_are_found_by_marks_and_by_sorting(codes: list[int], size: int) -> None:
+    used, place = occurring(np.array(codes, np.int32), size)
+    assert used.tolist() == sorted(set(codes))
+    assert used[place].tolist() == codes
+
+
+@settings(max_examples=60)
+@given(st.lists(st.integers(0, 3), max_size=8), st.none() | st.integers(-9, 9), st.none() | st.integers(-9, 9))
+def test_a_slice_of_a_bag_holds_the_places_of_its_rows(sizes: list[int], start: int | None, stop: int | None) -> None:
+    bag = Bag.of(sizes, np.arange(sum(sizes)), 99)
+    held = [part.tolist() for part in np.split(bag.places, bag.offsets[1:-1])] if sizes else []
+    part = bag[start:stop]
+    assert [each.tolist() for each in np.split(part.places, part.offsets[1:-1])][: len(part)] == held[start:stop]
+    assert (len(part), part.width, part.offsets[0]) == (len(held[start:stop]), 99, 0)
 
 
 @settings(max_examples=40)

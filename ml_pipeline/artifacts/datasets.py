@@ -18,11 +18,13 @@ import numpy as np
 
 from ml_pipeline.artifacts import manifest as manifest_file
 from ml_pipeline.artifacts.manifest import Manifest, Part, digest_of
+from ml_pipeline.artifacts.part_queue import PartQueue
 from ml_pipeline.artifacts.store import Store
-from ml_pipeline.columns import Category, Column, Columns, concat, kind
+from ml_pipeline.columns import Category, Column, Columns, kind
 from ml_pipeline.contract import Artifact
 from ml_pipeline.data import arrow, parquet
 from ml_pipeline.errors import SchemaError
+from ml_pipeline.stopwatch import timed
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -49,6 +51,14 @@ class Dataset:
         Raises:
             SchemaError: the dataset lacks a column.
         """
+        self._check(columns)
+        return [partial(self._load, part, columns) for part in self.manifest.parts]
+
+    def _load(self, part: Part, columns: Sequence[str] | None) -> dict[str, Column]:
+        with timed("read"):
+            return arrow.to_columns(self.table(part, columns))
+
+    def _check(self, columns: Sequence[str] | None) -> None:
         if missing := sorted(set(columns or ()) - set(self.manifest.columns)):
             raise SchemaError(
                 f"the dataset {self.manifest.name} has no column {missing[0]!r}",
@@ -56,15 +66,14 @@ class Dataset:
                 expected=", ".join(columns or ()),
                 do="let the preparation keep the column, or do not ask for it",
             )
-        return [partial(self._load, part, columns) for part in self.manifest.parts]
-
-    def _load(self, part: Part, columns: Sequence[str] | None) -> dict[str, Column]:
-        return arrow.to_columns(self.table(part, columns))
 
     def columns(self, names: Sequence[str] | None = None) -> dict[str, Column]:
         """The whole dataset in memory."""
-        batches = [load() for load in self.batches(names)]
-        return concat(batches) if batches else arrow.to_columns(self.empty(), names)
+        import pyarrow as pa
+
+        self._check(names)
+        tables = [self.table(part, names) for part in self.manifest.parts]
+        return arrow.to_columns(pa.concat_tables(tables).unify_dictionaries() if tables else self.empty(), names)
 
     def empty(self) -> pa.Table:
         """No rows, the right columns."""
@@ -92,7 +101,8 @@ class DatasetWriter:
         self.schema: pa.Schema | None = None
         self.pending: list[pa.Table] = []
         self.pending_rows = 0
-        self.parts: list[Part] = []
+        self.rows = 0
+        self.parts = PartQueue()
         self.rejects: list[tuple[str, str]] = []
         self.quarantine: list[Part] = []
         self.quarantined: Counter[str] = Counter()
@@ -102,16 +112,12 @@ class DatasetWriter:
         """Refer to parts of an earlier dataset where they would be stored again."""
         self.shared |= {part.sha256: part.elsewhere or f"{earlier.key}/{part.name}" for part in earlier.manifest.parts}
 
-    @property
-    def rows(self) -> int:
-        """Rows written so far."""
-        return sum(part.rows for part in self.parts) + self.pending_rows
-
     def write(self, batch: pa.Table | Columns) -> None:
-        """Add rows.
+        """Add rows; parts that are whole are encoded and stored in the background.
 
         Raises:
             SchemaError: their columns are not those of the rows before.
+            StoreError: a part of the rows before could not be stored.
         """
         table = arrow.to_table(batch) if isinstance(batch, Mapping) else batch
         self.schema = self.schema or table.schema
@@ -120,6 +126,7 @@ class DatasetWriter:
         self._widen_range(table)
         self.pending.append(_alike(table, self.schema, self.name))
         self.pending_rows += table.num_rows
+        self.rows += table.num_rows
         while self.pending_rows >= parquet.ROWS_PER_PART:
             self._flush(parquet.ROWS_PER_PART)
 
@@ -139,7 +146,7 @@ class DatasetWriter:
         if self.pending_rows:
             self._flush(self.pending_rows)
         self._flush_rejects()
-        manifest = self._manifest(made_from)
+        manifest = self._manifest(self.parts.finish(), made_from)
         content = manifest_file.dump(manifest)
         if replace:
             self.store.put(f"{self.key}/{MANIFEST}", content)
@@ -147,31 +154,35 @@ class DatasetWriter:
             return open_dataset(self.store, self.key)
         return Dataset(self.store, self.key, manifest)
 
-    def _manifest(self, made_from: Mapping[str, Any]) -> Manifest:
+    def _manifest(self, parts: Sequence[Part], made_from: Mapping[str, Any]) -> Manifest:
         columns = {f.name: str(f.type) for f in self.schema or ()}
         first_and_last = [end.isoformat() for end in self.range]
         return Manifest(
             name=self.name,
-            rows=sum(p.rows for p in self.parts),
-            bytes=sum(p.bytes for p in self.parts),
+            rows=self.rows,
+            bytes=sum(p.bytes for p in parts),
             columns=columns,
             time=dict(zip(("column", "first", "last"), (self.time or "", *first_and_last), strict=True))
             if first_and_last
             else {},
             made_from=dict(made_from),
-            parts=tuple(self.parts),
+            parts=tuple(parts),
             quarantined=dict(sorted(self.quarantined.items())),
             quarantine=tuple(self.quarantine),
-            digest=digest_of(columns, self.parts, self.quarantine),
+            digest=digest_of(columns, parts, self.quarantine),
         )
 
     def _flush(self, rows: int) -> None:
-        import pyarrow as pa
-
-        table = pa.concat_tables(self.pending).unify_dictionaries() if len(self.pending) > 1 else self.pending[0]
-        self.parts.append(self._put(f"part-{len(self.parts):05d}", table.slice(0, rows)))
-        rest = table.slice(rows)
-        self.pending, self.pending_rows = ([rest] if rest.num_rows else []), rest.num_rows
+        """A part of the first pending rows."""
+        pieces, missing = [], rows
+        while missing:
+            piece = self.pending.pop(0)
+            pieces.append(piece.slice(0, missing))
+            if piece.num_rows > missing:
+                self.pending.insert(0, piece.slice(missing))
+            missing -= pieces[-1].num_rows
+        self.pending_rows -= rows
+        self.parts.add(self._put, f"part-{len(self.parts):05d}", pieces)
 
     def _flush_rejects(self) -> None:
         import pyarrow as pa
@@ -180,13 +191,15 @@ class DatasetWriter:
             rows = parquet.ROWS_PER_PART
             reasons, records = zip(*self.rejects[:rows], strict=True)
             table = pa.table({"reason": pa.array(reasons, pa.string()), "record": pa.array(records, pa.string())})
-            self.quarantine.append(self._put(f"quarantine-{len(self.quarantine):05d}", table))
+            self.quarantine.append(self._put(f"quarantine-{len(self.quarantine):05d}", [table]))
             self.rejects = self.rejects[rows:]
 
-    def _put(self, stem: str, table: pa.Table) -> Part:
+    def _put(self, stem: str, pieces: Sequence[pa.Table]) -> Part:
         """Two writers never share a part's name unless they write the same bytes."""
-        content = parquet.encode(_compact(table))
-        sha256 = hashlib.sha256(content).hexdigest()
+        with timed("write"):
+            table = _one(pieces)
+            content = parquet.encode(table)
+            sha256 = hashlib.sha256(content).hexdigest()
         name = f"{stem}-{sha256[:12]}.parquet"
         if sha256 not in self.shared:
             self.store.put(f"{self.key}/{name}", content)
@@ -218,6 +231,8 @@ def _alike(table: pa.Table, first: pa.Schema, name: str) -> pa.Table:
     """A batch with the columns of the first one."""
     import pyarrow as pa
 
+    if table.schema.equals(first):
+        return table
     try:
         return table.cast(first)
     except (ValueError, pa.ArrowException) as error:
@@ -230,12 +245,12 @@ def _alike(table: pa.Table, first: pa.Schema, name: str) -> pa.Table:
         ) from error
 
 
-def _compact(table: pa.Table) -> pa.Table:
-    """Dictionaries that hold just the words in use, in order of appearance: bytes follow from the rows alone."""
+def _one(pieces: Sequence[pa.Table]) -> pa.Table:
+    """One table, its dictionaries such that its bytes follow from the rows alone."""
     import pyarrow as pa
 
+    table = pa.concat_tables(pieces).unify_dictionaries().combine_chunks()
     for index, field in enumerate(table.schema):
         if pa.types.is_dictionary(field.type):
-            plain = table.column(index).cast(field.type.value_type).combine_chunks()
-            table = table.set_column(index, field.name, plain.dictionary_encode())
-    return table.combine_chunks()
+            table = table.set_column(index, field.name, arrow.compact(table.column(index).chunk(0)))
+    return table

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ml_pipeline.columns import MISSING, Category, Column, Columns, Times, kind, take
 from ml_pipeline.config import Join as JoinConfig
+from ml_pipeline.data.word_index import WordIndex
 from ml_pipeline.durations import duration
 from ml_pipeline.errors import SchemaError
 from ml_pipeline.templates import NO_PARAMETERS, BaseModel, Parameters
@@ -35,23 +36,27 @@ class Groups:
     vocabularies at once would not fit into 64 bits.
     """
 
-    vocabularies: tuple[tuple[str, ...], ...]
+    words: tuple[WordIndex, ...]
     occurring: tuple[Ints, ...]
 
     @classmethod
     def of(cls, keys: Sequence[Category]) -> Groups:
         """The combinations that occur in some rows."""
-        made = cls((keys[0].vocabulary,), ())
+        made = cls((WordIndex.of(keys[0]),), ())
         for key in keys[1:]:
-            pairs = _pairs(made.find(keys), key)
-            made = cls((*made.vocabularies, key.vocabulary), (*made.occurring, np.unique(pairs[pairs >= 0])))
+            words = WordIndex.of(key)
+            pairs = _pairs(made.find(keys), words, key)
+            made = cls((*made.words, words), (*made.occurring, _distinct(pairs[pairs >= 0])))
         return made
+
+    def __len__(self) -> int:
+        return len(self.occurring[-1] if self.occurring else self.words[0])
 
     def find(self, keys: Sequence[Category]) -> Ints:
         """The number of each row's combination, MISSING where it is none of these."""
-        group = keys[0].recode(self.vocabularies[0]).codes.astype(np.int64)
-        for key, words, known in zip(keys[1:], self.vocabularies[1:], self.occurring, strict=False):
-            pairs = _pairs(group, key.recode(words))
+        group = self.words[0].find(keys[0]).astype(np.int64)
+        for key, words, known in zip(keys[1:], self.words[1:], self.occurring, strict=False):
+            pairs = _pairs(group, words, key)
             at = np.searchsorted(known, pairs)
             group = np.where((pairs >= 0) & (_at(known, at) == pairs), at, MISSING)
         return group
@@ -59,12 +64,12 @@ class Groups:
 
 @dataclass(frozen=True)
 class Reference:
-    """A source to be looked up: its rows sorted by key (and time), its keys as numbers."""
+    """A source to be looked up: its rows sorted by key (and time), `starts` says where each key's rows begin."""
 
     name: str
     keys: Mapping[str, str]
-    groups_of: Groups
-    groups: Ints
+    groups: Groups
+    starts: Ints
     times: Times | None
     tolerance: np.timedelta64 | None
     values: dict[str, Column]
@@ -99,8 +104,8 @@ class Reference:
             tolerance: How old the row may be.
         """
         own = [_category(name, columns, key) for key in keys.values()]
-        groups_of = Groups.of(own)
-        groups = groups_of.find(own)
+        known = Groups.of(own)
+        groups = known.find(own)
         times = None if as_of is None else _moments(name, columns, as_of)
         usable = groups >= 0 if times is None else (groups >= 0) & ~np.isnat(times)
         order = np.flatnonzero(usable)
@@ -111,8 +116,8 @@ class Reference:
         return cls(
             name,
             keys,
-            groups_of,
-            groups[kept],
+            known,
+            np.searchsorted(groups[kept], np.arange(len(known) + 1)),
             None if times is None else times[kept],
             tolerance,
             take(values, kept),
@@ -121,32 +126,30 @@ class Reference:
 
     def find(self, x: Columns) -> Ints:
         """For every row of the driving source the row here that was known at its moment, MISSING for none."""
-        wanted = [_category("the driving source", x, key) for key in self.keys]
-        groups = self.groups_of.find(wanted)
+        group = self.groups.find([_category("the driving source", x, key) for key in self.keys])
+        start, end = self.starts[group], self.starts[np.where(group < 0, group, group + 1)]
         if self.times is None:
-            return self._exact(groups)
-        return self._as_of(groups, np.asarray(x[MOMENT], "datetime64[us]"), self.times)
+            return np.where(end > start, end - 1, MISSING)
+        return self._as_of(start, end, np.asarray(x[MOMENT], "datetime64[us]"), self.times)
 
-    def _exact(self, groups: Ints) -> Ints:
-        at = np.searchsorted(self.groups, groups)
-        return np.where((groups >= 0) & (_at(self.groups, at) == groups), at, MISSING)
-
-    def _as_of(self, groups: Ints, moments: Times, times: Times) -> Ints:
-        """The last row of the group that is not later than the moment, by one binary search on (group, time)."""
-        ranks, own = self._ranks
-        rank = np.searchsorted(ranks, moments, side="right")
-        at = np.searchsorted(own, groups * (len(ranks) + 1) + rank, side="right") - 1
-        hit = (at >= 0) & (groups >= 0) & (_at(self.groups, at) == groups) & ~np.isnat(moments)
+    def _as_of(self, start: Ints, end: Ints, moments: Times, times: Times) -> Ints:
+        """The last row from `start` to `end` that is not later than the moment: all rows' binary searches at once."""
+        at = start - 1
+        for step in self._steps:
+            ahead = at + step
+            fits = ahead < end
+            fits &= _at(times, ahead) <= moments
+            at = np.where(fits, ahead, at)
+        hit = at >= start
         if self.tolerance is not None:
             hit &= moments - _at(times, at) <= self.tolerance
         return np.where(hit, at, MISSING)
 
     @cached_property
-    def _ranks(self) -> tuple[Times, Ints]:
-        """All distinct times, and per row one number that grows with (group, time)."""
-        times = np.asarray(self.times, "datetime64[us]")
-        ranks = np.unique(times)
-        return ranks, self.groups * (len(ranks) + 1) + np.searchsorted(ranks, times, side="right")
+    def _steps(self) -> list[int]:
+        """Powers of two, falling, that add up to the rows of any key."""
+        most = int(np.diff(self.starts).max(initial=0))
+        return [1 << power for power in reversed(range(most.bit_length()))]
 
 
 class Join(BaseModel):
@@ -177,7 +180,7 @@ def gather(column: Column, rows: Ints) -> Column:
     """Values of a column at some rows; a missing value where the row is MISSING."""
     missing = rows < 0
     if isinstance(column, Category):
-        return Category(_filled(column.codes, rows, missing, np.int32(MISSING)), column.vocabulary)
+        return column.coded(_filled(column.codes, rows, missing, np.int32(MISSING)))
     nothing: Any = np.datetime64("NaT", "us") if column.dtype.kind == "M" else np.nan
     found: Column = _filled(column, rows, missing, nothing)
     return found
@@ -192,7 +195,7 @@ def _filled(values: Any, rows: Ints, missing: Any, nothing: Any) -> Any:
 
 
 def _at(values: Any, rows: Ints) -> Any:
-    """Values at positions that may lie past the end, where any value does: the caller compares groups too."""
+    """Values at positions that may lie outside, where any value does."""
     return (
         values[np.clip(rows, 0, len(values) - 1)] if len(values) else np.full(len(rows), MISSING).astype(values.dtype)
     )
@@ -222,10 +225,16 @@ def _moments(source: str, columns: Columns, as_of: str) -> Times:
     return np.asarray(column, "datetime64[us]")
 
 
-def _pairs(group: Ints, key: Category) -> Ints:
+def _pairs(group: Ints, words: WordIndex, key: Category) -> Ints:
     """One number for a group and a word, MISSING where either is."""
-    pairs = group * max(len(key.vocabulary), 1) + key.codes
-    return np.where((group < 0) | (key.codes < 0), MISSING, pairs)
+    codes = words.find(key)
+    return np.where((group < 0) | (codes < 0), MISSING, group * len(words) + codes)
+
+
+def _distinct(numbers: Ints) -> Ints:
+    """Sorted; `np.unique` takes ten times as long on numbers without gaps."""
+    ordered = np.sort(numbers)
+    return ordered[np.append(True, ordered[1:] != ordered[:-1])] if len(ordered) else ordered
 
 
 def _last_of_equal(groups: Ints, times: Times | None) -> npt.NDArray[np.bool_]:

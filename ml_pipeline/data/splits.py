@@ -38,26 +38,3 @@ def hashes(words: Sequence[str]) -> npt.NDArray[np.uint64]:
     """BLAKE2b of each string, its first eight bytes as a little-endian number; the same on every machine."""
     digests = b"".join(hashlib.blake2b(word.encode(), digest_size=8).digest() for word in words)
     return np.frombuffer(digests, "<u8")
-
-
-class Seen:
-    """Remembers keys by their hash, eight bytes each, to tell the first row of a key from the later ones."""
-
-    def __init__(self) -> None:
-        self.known = np.zeros(0, np.uint64)
-
-    def first(self, keys: Category) -> npt.NDArray[np.bool_]:
-        """True for rows whose key has not been seen before, here or in an earlier batch; missing keys are not."""
-        own = keys.map(hashes(keys.vocabulary), np.uint64(0))
-        distinct, position = np.unique(own, return_index=True)
-        mask = np.zeros(len(keys), bool)
-        at = np.searchsorted(self.known, distinct)
-        old = (
-            (at < len(self.known)) & (self.known[np.minimum(at, len(self.known) - 1)] == distinct)
-            if len(self.known)
-            else False
-        )
-        mask[position] = ~np.broadcast_to(old, distinct.shape)
-        mask &= keys.codes >= 0
-        self.known = np.union1d(self.known, distinct)
-        return mask

@@ -39,7 +39,7 @@ class LocalEngine:
 
     def map(self, function: Callable[[Any], R], loaders: Sequence[Callable[[], T]]) -> Iterator[R]:
         """`function` of every batch, in order; no more batches are in memory than workers and one."""
-        return self._ordered(lambda load: function(load()), loaders, len(loaders))
+        return self.ordered(lambda load: function(load()), loaders)
 
     def total(self, model: type[BaseModel], parameters: Parameters, x: Any, y: Any) -> Statistics:
         """Sum of `model.accumulate` over batches; `x` gives loaders of batches, `y` takes the label out of one."""
@@ -49,13 +49,11 @@ class LocalEngine:
             label: Floats = y(batch)
             return model.accumulate(parameters, batch, label)
 
-        sums = self._ordered(accumulate, x, len(x))
-        whole = next(sums, None)
-        for part in sums:
-            whole = model.merge(whole, part)
-        return whole
+        return merged(model, self.ordered(accumulate, x))
 
-    def _ordered(self, function: Callable[[T], R], items: Iterable[T], count: int) -> Iterator[R]:
+    def ordered(self, function: Callable[[T], R], items: Sequence[T]) -> Iterator[R]:
+        """`function` of every item, in order."""
+        count = len(items)
         with _one_thread_each(), ThreadPoolExecutor(self.workers) as pool:
             waiting: deque[Future[R]] = deque()
             done = 0
@@ -71,6 +69,14 @@ class LocalEngine:
             finally:  # a batch failed, or nobody wants the rest
                 for future in waiting:
                     future.cancel()
+
+
+def merged(model: type[BaseModel], parts: Iterable[Statistics]) -> Statistics:
+    """Statistics in their order, as one; None of none."""
+    whole = None
+    for place, part in enumerate(parts):
+        whole = model.merge(whole, part) if place else part
+    return whole
 
 
 def available_cores() -> int:

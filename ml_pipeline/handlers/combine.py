@@ -17,7 +17,7 @@ from ml_pipeline.data.conform import Rejects
 from ml_pipeline.data.joins import MATCHED, MOMENT, Join, Reference
 from ml_pipeline.data.rejects import set_apart
 from ml_pipeline.data.revisions import last_of_key
-from ml_pipeline.data.splits import Seen
+from ml_pipeline.data.seen import Seen
 from ml_pipeline.durations import duration
 from ml_pipeline.errors import DataError, NothingToDo, SchemaError
 from ml_pipeline.handlers.stage_run import StageRun
@@ -120,8 +120,8 @@ def _latest(run: StageRun, datasets: list[Dataset]) -> list[Load]:
     if not source.revised:
         return loads
     names = [run.config.key, *([source.former_keys] if source.former_keys else [])]
-    keys = [load() for dataset in datasets for load in dataset.batches(names)]
-    current = last_of_key([cast(list[Category], [batch[name] for name in names]) for batch in keys])
+    keys = (load() for dataset in datasets for load in dataset.batches(names))
+    current = last_of_key(cast(list[Category], [batch[name] for name in names]) for batch in keys)
     run.metrics["superseded"] = sum(int(np.sum(~mask)) for mask in current)
     return [_chosen(load, mask, run) for load, mask in zip(loads, current, strict=True)]
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import time
+from collections.abc import Mapping
 from functools import partial
+from math import isfinite
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -16,6 +19,7 @@ from ml_pipeline.artifacts.versions import model_version
 from ml_pipeline.chain import Chain
 from ml_pipeline.columns import Columns, Floats, concat
 from ml_pipeline.data.profile import profile
+from ml_pipeline.engines.passes import Passes
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.templates import BaseHandler, Parameters
 
@@ -64,23 +68,20 @@ class TrainHandler(BaseHandler):
 
     @classmethod
     def fit(cls, model: type[Chain], start: Parameters, data: Splits, run: StageRun) -> Parameters:
-        """Fit each variant on train, warm from the one before, and keep the one with the least loss on validation."""
+        """Fit each variant on train, warm from the one before, and keep the one with the least loss on validation.
+
+        Every pass over the training rows is logged, and stands in the stage's metrics.
+        """
         model.outputs(start, _kinds(data.train))
         run.rows_in = data.train.manifest.rows + data.validation.manifest.rows
+        label = partial(_label, name=run.config.label)
         columns = [*model.inputs(), run.config.label]
-        batches, label = data.train.batches(columns), partial(_label, name=run.config.label)
-        judged = data.validation.batches(columns)
-        fitted, best = start, start
-        losses: dict[str, float] = {}
-        for variant in model.variants(start) or [{}]:
-            fitted = model.fit(model.vary(fitted, variant), batches, label, run.engine.total)
-            loss = _mean_loss(model, fitted, judged, label, run)
-            name = ", ".join(f"{setting} {value:g}" for setting, value in variant.items()) or "as it stands"
+        fitted = _variants(model, start, (data.train.batches(columns), label), run)
+        losses = _mean_losses(model, fitted, (data.validation.batches(columns), label), run)
+        for name, loss in losses.items():
             run.log.info("%s: validation loss %.6f", name, loss)
-            best = fitted if loss < min(losses.values(), default=np.inf) else best
-            losses[name] = loss
         run.metrics["validation_loss"] = losses
-        return best
+        return fitted[min(losses, key=lambda name: losses[name])]
 
     @classmethod
     def store_output(cls, run: StageRun, data: Splits, output: Parameters) -> None:
@@ -120,13 +121,58 @@ def _label(batch: Columns, name: str) -> Floats:
     return cast(Floats, batch[name])
 
 
-def _mean_loss(model: type[Chain], parameters: Parameters, batches: Any, label: Any, run: StageRun) -> float:
-    def loss(batch: Columns) -> tuple[float, int]:
-        own = model.loss(label(batch), model.transform(batch, parameters))
-        return float(own.sum()), len(own)
+def _variants(model: type[Chain], start: Parameters, rows: tuple[Any, Any], run: StageRun) -> dict[str, Parameters]:
+    """Each variant by name, fitted warm from the one before."""
+    found: dict[str, Parameters] = {}
+    fitted = start
+    run.metrics["passes"] = []
+    with Passes(run.engine) as total:
+        for variant in model.variants(start) or [{}]:
+            began, warm = time.perf_counter(), model.vary(fitted, variant)
+            for fitted in model.passes(warm, *rows, total):
+                took, began = time.perf_counter() - began, time.perf_counter()
+                _tell(run, {"rows": total.rows, **_standing(fitted["estimator"]), "seconds": round(took, 3)})
+            name = ", ".join(f"{setting} {value:g}" for setting, value in variant.items()) or "as it stands"
+            found[name] = fitted
+    return found
 
-    sums, rows = zip(*run.engine.map(loss, batches), strict=True)
-    return float(sum(sums) / sum(rows))
+
+def _standing(estimator: Parameters) -> dict[str, float]:
+    """Where a fit is: the objective that its last pass found, and how far the step after it goes, where it says so."""
+    progress = estimator.get("progress") or estimator.get("fit") or {}
+    names = {"objective": "objective", "moved": "step"}
+    return {name: progress[key] for key, name in names.items() if key in progress and isfinite(progress[key])}
+
+
+def _tell(run: StageRun, done: dict[str, Any]) -> None:
+    """A line for a person, and an entry of the stage's result."""
+    passes = run.metrics["passes"]
+    passes.append(done)
+    objective = f", objective {done['objective']:.3f}" if "objective" in done else ""
+    step = f", step {done['step']:.2g}" if "step" in done else ""
+    run.log.info("pass %d: %s rows%s%s, %.1f s", len(passes), f"{done['rows']:,}", objective, step, done["seconds"])
+
+
+def _mean_losses(
+    model: type[Chain], fitted: Mapping[str, Parameters], rows: tuple[Any, Any], run: StageRun
+) -> dict[str, float]:
+    """The mean loss of each variant over the same rows, in one pass."""
+    batches, label = rows
+
+    def losses(batch: Columns) -> tuple[Floats, int]:
+        y = label(batch)
+        encoded: dict[tuple[int, ...], Any] = {}
+        sums = []
+        for own in fitted.values():
+            encoders = tuple(map(id, own["features"]))
+            if encoders not in encoded:
+                encoded[encoders] = model.encode(batch, own)
+            prediction = model.estimator.transform(encoded[encoders], own["estimator"])
+            sums.append(model.loss(y, prediction).sum())
+        return np.array(sums), len(y)
+
+    sums, counts = zip(*run.engine.map(losses, batches), strict=True)
+    return dict(zip(fitted, (np.sum(sums, axis=0) / sum(counts)).tolist(), strict=True))
 
 
 def _kinds(dataset: Dataset) -> Any:

@@ -6,38 +6,47 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from ml_pipeline.models.cross import Cross
     from ml_pipeline.models.cyclic import Cyclic
+    from ml_pipeline.models.hashed_levels import HashedLevels
     from ml_pipeline.models.hashed_text import HashedText
     from ml_pipeline.models.impute import Impute
     from ml_pipeline.models.levels import Levels
     from ml_pipeline.models.linear import LinearRegression
     from ml_pipeline.models.logistic import LogisticRegression
     from ml_pipeline.models.many_levels import ManyLevels
+    from ml_pipeline.models.poisson import PoissonRegression
     from ml_pipeline.models.recent_rate import RecentRate
     from ml_pipeline.models.spline import Spline
     from ml_pipeline.models.standardise import Standardise
 
 __all__ = [
+    "Cross",
     "Cyclic",
+    "HashedLevels",
     "HashedText",
     "Impute",
     "Levels",
     "LinearRegression",
     "LogisticRegression",
     "ManyLevels",
+    "PoissonRegression",
     "RecentRate",
     "Spline",
     "Standardise",
 ]
 
 _FILES = {
+    "Cross": "cross",
     "Cyclic": "cyclic",
+    "HashedLevels": "hashed_levels",
     "HashedText": "hashed_text",
     "Impute": "impute",
     "Levels": "levels",
     "LinearRegression": "linear",
     "LogisticRegression": "logistic",
     "ManyLevels": "many_levels",
+    "PoissonRegression": "poisson",
     "RecentRate": "recent_rate",
     "Spline": "spline",
     "Standardise": "standardise",

@@ -9,8 +9,8 @@ import numpy.typing as npt
 
 from ml_pipeline.columns import Floats
 
-ROWS = 4096
-"""Rows evaluated together, so that what lies between stays in the cache."""
+VALUES = 8192
+"""Values evaluated together, so that what lies between stays in the cache."""
 
 Indices = npt.NDArray[np.intp]
 
@@ -35,10 +35,12 @@ def basis(values: Floats, knots: Sequence[Sequence[float]], degree: int) -> Floa
     lowest = np.array([[own[0]] for own in knots])
     highest = np.array([[own[-1]] for own in knots])
     result = np.empty((len(knots), most + degree - 1, values.shape[1]))
-    for start in range(0, values.shape[1], ROWS):
-        some = np.minimum(np.maximum(values[:, start : start + ROWS], lowest), highest)
+    rows = max(1, VALUES // len(values))
+    for start in range(0, values.shape[1], rows):
+        some = np.minimum(np.maximum(values[:, start : start + rows], lowest), highest)
         interval = (some[:, None, :] >= inner[:, :, None]).sum(axis=1, dtype=np.intp)
-        _spread(_nonzero(some, interval, padded, degree), some, interval, result[:, :, start : start + ROWS])
+        functions = _nonzero(some, interval, padded, degree)
+        result[:, :, start : start + rows] = _spread(functions, some, interval, result.shape[1])
     return result
 
 
@@ -66,9 +68,13 @@ def _nonzero(values: Floats, interval: Indices, knots: Floats, degree: int) -> F
     return functions
 
 
-def _spread(functions: Floats, values: Floats, interval: Indices, result: Floats) -> None:
-    """Put the functions where their intervals belong; 0 elsewhere, and NaN in rows that are NaN."""
+def _spread(functions: Floats, values: Floats, interval: Indices, width: int) -> Floats:
+    """The functions where their intervals belong, 0 elsewhere, NaN where a value is; shape (columns, width, rows)."""
     columns, rows = values.shape
-    result[...] = (values - values)[:, None, :]
-    place = interval + np.arange(len(functions))[:, None, None]
-    result[np.arange(columns)[:, None], place, np.arange(rows)] = functions
+    result = np.repeat((values - values)[:, None, :], width, axis=1)
+    # One index is followed several times faster than three.
+    flat = result.reshape(-1)
+    place = interval * rows + np.arange(rows) + (np.arange(columns) * width * rows)[:, None]
+    for offset, each in enumerate(functions):
+        flat[place + offset * rows] = each
+    return result

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import cast
 
 import numpy as np
 
-from ml_pipeline.columns import Column, Columns, Floats, Kind
+from ml_pipeline.columns import Column, Columns, Floats
 from ml_pipeline.errors import ChainError
 from ml_pipeline.models.encoder import Encoder
 from ml_pipeline.templates import NO_PARAMETERS, Parameters
@@ -18,6 +17,8 @@ class Cyclic(Encoder):
 
     Column 2h - 2 of the block is sin(2 pi h x / period), column 2h - 1 the cosine, h = 1 … `harmonics`. Learns nothing.
     """
+
+    gives = "block"
 
     @classmethod
     def start(cls, *columns: str, period: float = 1.0, harmonics: int = 1) -> Parameters:
@@ -30,10 +31,6 @@ class Cyclic(Encoder):
                 do="give the period in the unit of the column, such as period=24 for hours of a day",
             )
         return {"columns": list(columns), "period": period, "harmonics": harmonics}
-
-    @classmethod
-    def outputs(cls, parameters: Parameters, kinds: Mapping[str, Kind]) -> dict[str, Kind]:
-        return {**kinds, **dict.fromkeys(cls.names(parameters, kinds), "block")}
 
     @classmethod
     def transform(cls, x: Columns, parameters: Parameters = NO_PARAMETERS) -> dict[str, Column]:

@@ -22,10 +22,10 @@ Text: TypeAlias = tuple[Category, Parameters]
 
 
 class Single(NamedTuple):
-    """The effect of a number, block or category, shape (rows,), said with its raw value."""
+    """The effect of a number, block or category, hashed or not, shape (rows,), said with its raw value."""
 
     name: str
-    raw: Column
+    raw: Column | Bag
     effect: Floats
     width: int = 1
 
@@ -39,7 +39,7 @@ class Single(NamedTuple):
 
 
 class Several(NamedTuple):
-    """The effects of a bag, one for each of its places, said with the word or the phrase behind the place."""
+    """The effects of a bag, one for each entry of a row, said with the word or the phrase behind its place."""
 
     name: str
     bag: Bag
@@ -48,23 +48,24 @@ class Several(NamedTuple):
 
     @property
     def width(self) -> int:
-        """Effects a row."""
-        return self.bag.width
+        """Entries of the row that holds most."""
+        return int(self.bag.sizes().max(initial=0))
 
     def effects(self, rows: slice) -> Floats:
-        """Shape (rows, width); 0 for a place that a row does not hold."""
+        """Shape (rows, width); 0 beyond the entries of a row."""
         bag = self.bag[rows]
-        matrix = np.zeros((len(bag), bag.width))
-        matrix[bag.row_of(), bag.places] = self.theta[bag.places]
+        matrix = np.zeros((len(bag), self.width))
+        row = bag.row_of()
+        matrix[row, np.arange(len(row)) - bag.offsets[row]] = self.theta[bag.places]
         return matrix
 
-    def say(self, rows: Places, places: Places) -> list[str]:
-        """Name, and what is behind one place of each of these rows."""
+    def say(self, rows: Places, entries: Places) -> list[str]:
+        """Name, and what is behind one entry of each of these rows."""
+        places = self.bag.places[self.bag.offsets[rows] + entries]
         if self.text is not None:
             column, parameters = self.text
             return [f'{self.name} "{phrase}"' for phrase in HashedText.phrases(parameters, column[rows], places)]
-        words = self.bag.words or range(self.width)
-        return [f"{self.name} {words[place]}" for place in places.tolist()]
+        return [f"{self.name} {self.bag.words[place]}" for place in places.tolist()]
 
 
 Effects: TypeAlias = Single | Several
@@ -80,17 +81,16 @@ def effects(model: type[Chain], x: Columns, parameters: Parameters) -> list[Effe
         ChainError: a column is missing.
     """
     inputs, coefficients = model.inputs(), parameters["estimator"]["coefficients"]
-    encoded, texts = _encode(model, x, parameters)
+    encoded, first, texts = _encode(model, x, parameters)
     marked = {_mark(name): name for name, wanted in inputs.items() if wanted == "number" and _mark(name) not in inputs}
     found: list[Effects] = []
     for name in sorted({marked.get(name, name) for name in coefficients}):
         column, shown = encoded[name], name.replace("_", " ")
-        if isinstance(column, Bag):
+        if isinstance(column, Bag) and (column.words or name in texts):
             found.append(Several(shown, column, per_place(column, coefficients[name]), texts.get(name)))
         else:
             mark = _mark(name) if _mark(name) in marked else ""
-            raw = x[name] if name in inputs else column
-            found.append(Single(shown, raw, _effect(name, mark, x, encoded, coefficients)))
+            found.append(Single(shown, first[name], _effect(name, mark, x, encoded, coefficients)))
     return found
 
 
@@ -98,16 +98,17 @@ def _mark(name: str) -> str:
     return f"{name}_missing"
 
 
-def _encode(model: type[Chain], x: Columns, parameters: Parameters) -> tuple[Encoded, dict[str, Text]]:
-    """What the estimator sees, and what `HashedText` saw on the way."""
+def _encode(model: type[Chain], x: Columns, parameters: Parameters) -> tuple[Encoded, Encoded, dict[str, Text]]:
+    """What the estimator sees, every column as it first was, and what `HashedText` saw on the way."""
     require(model.__name__, list(model.inputs()), {name: kind(column) for name, column in x.items()})
     flowing: dict[str, Any] = {name: x[name] for name in model.inputs()}
-    texts: dict[str, Text] = {}
+    first, texts = dict(flowing), dict[str, Text]()
     for link, own in zip(model.features, parameters["features"], strict=True):
         if isinstance(link, HashedText):
             texts |= {name: (cast(Category, column), own) for name, column in link.chosen(own, flowing).items()}
         flowing = link.transform(flowing, own)
-    return flowing, texts
+        first = {**flowing, **first}
+    return flowing, first, texts
 
 
 def _effect(name: str, mark: str, x: Columns, encoded: Encoded, coefficients: Coefficients) -> Floats:
@@ -124,11 +125,11 @@ def _alone(name: str, encoded: Encoded, coefficients: Coefficients) -> Floats:
     return score({name: encoded[name]}, 0.0, {name: coefficients[name]})
 
 
-def _words(values: Column) -> list[str]:
-    """Raw values in words; a block has none."""
+def _words(values: Column | Bag) -> list[str]:
+    """Raw values in words; a block has none, nor has a bag."""
     if isinstance(values, Category):
         return ["missing" if word is None else word for word in values.values()]
-    if values.ndim == 2:
+    if isinstance(values, Bag) or values.ndim == 2:
         return [""] * len(values)
     if values.dtype.kind == "M":
         return ["missing" if each is None else str(each) for each in values.tolist()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import ClassVar
 
 from ml_pipeline.columns import Column, Columns, Kind, kind
 from ml_pipeline.templates import BaseModel, Parameters, require
@@ -10,6 +11,14 @@ from ml_pipeline.templates import BaseModel, Parameters, require
 
 class Encoder(BaseModel):
     """A model whose `transform` gives the columns it got, some of them anew, for the next link of a chain."""
+
+    gives: ClassVar[Kind | None] = None
+    """What each of its columns becomes, where that is of another kind."""
+
+    @classmethod
+    def outputs(cls, parameters: Parameters, kinds: Mapping[str, Kind]) -> dict[str, Kind]:
+        names = cls.names(parameters, kinds)
+        return {**kinds, **dict.fromkeys(names, cls.gives)} if cls.gives else dict(kinds)
 
     @classmethod
     def names(cls, parameters: Parameters, kinds: Mapping[str, Kind]) -> list[str]:

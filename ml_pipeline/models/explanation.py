@@ -15,8 +15,8 @@ from ml_pipeline.models.effects import Effects, Places, effects
 from ml_pipeline.models.linear_model import LinearModel
 from ml_pipeline.templates import Parameters
 
-ROWS = 1024
-"""Rows compared together, so that bags written out in full stay small."""
+EFFECTS = 1 << 21
+"""Effects compared together, 16 MB, of as many rows as have so many."""
 LEAST = 0.005
 """What adds less would be shown as 0.00, which is no reason."""
 SIGNS = {"speaks_for": 1.0, "speaks_against": -1.0}
@@ -34,9 +34,10 @@ def reasons(model: type[Chain], x: Columns, parameters: Parameters, most: int) -
     """Two columns of text, `speaks_for` and `speaks_against`: up to `most` reasons a row, one a line.
 
     The strongest comes first, and of equal ones the first by name: `seats 189 (+0.42)`, `carrier UA (+0.31)`,
-    `criteria "age limit" (+0.12)`, `wind speed missing (+0.09)`. Names (underscores as spaces) and values are those of
-    the chain's inputs, amounts are in the unit of the score. A row without a reason has no text. Row i of the answer
-    depends on row i alone.
+    `carrier and origin UA x JFK (+0.20)`, `criteria "age limit" (+0.12)`, `wind speed missing (+0.09)`. Names
+    (underscores as spaces) and values are those of the chain's inputs, and what was hashed is said as it was before;
+    amounts are in the unit of the score. A row without a reason has no text. Row i of the answer depends on row i
+    alone.
 
     Raises:
         ChainError: the chain's estimator is not a linear model, or a column is missing.
@@ -50,8 +51,9 @@ def reasons(model: type[Chain], x: Columns, parameters: Parameters, most: int) -
         )
     found, rows = effects(model, x, parameters), count(x)
     chosen: dict[str, list[Picks]] = {name: [] for name in SIGNS}
-    for start in range(0, rows, ROWS):
-        part = slice(start, min(start + ROWS, rows))
+    step = max(1, EFFECTS // max(1, sum(each.width for each in found)))
+    for start in range(0, rows, step):
+        part = slice(start, min(start + step, rows))
         matrix = np.concatenate([np.zeros((part.stop - start, 0)), *(each.effects(part) for each in found)], axis=1)
         for name, sign in SIGNS.items():
             chosen[name] += _strongest(matrix * sign, most, start, sign)

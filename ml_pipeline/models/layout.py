@@ -13,6 +13,9 @@ from ml_pipeline.columns import Bag, Category, Encoded, Floats
 from ml_pipeline.errors import FitError
 from ml_pipeline.models.linear_predictor import Coefficients
 
+SINGLES = 512
+"""Numbers and blocks up to which each is a direction of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -88,6 +91,31 @@ class Layout:
         for (name, words), (_, all_words) in zip(self.words, wider.words, strict=True):
             places.append(spans[name].start + np.searchsorted(np.array(all_words), np.array(words)))
         return np.concatenate(places).astype(np.intp)
+
+    def directions(self) -> list[slice]:
+        """Where the few directions of an `Outline` lead that are more than one entry: a category, a bag, as a whole.
+
+        The others are the entries of the bias, numbers and blocks, or of the bias alone where those are many.
+        """
+        spans = self.spans()
+        return [spans[name] for name in (*(bag[0] for bag in self.bags), *(name for name, _ in self.words))]
+
+    def singles(self) -> int:
+        """Entries that are directions of an `Outline` by themselves."""
+        return self.dense_size() if self.dense_size() <= SINGLES else 1
+
+    def along(self, values: Floats) -> Floats:
+        """`Z'values`, shape (directions, …), for values of shape (size, …)."""
+        wholes = [values[span].sum(axis=0, keepdims=True) for span in self.directions()]
+        return np.concatenate([values[: self.singles()], *wholes])
+
+    def spread(self, values: Floats) -> Floats:
+        """`Z values`, shape (size,), for values of shape (directions,)."""
+        vector, singles = np.zeros(self.size()), self.singles()
+        vector[:singles] = values[:singles]
+        for span, value in zip(self.directions(), values[singles:], strict=True):
+            vector[span] = value
+        return vector
 
     def vector(self, bias: float, coefficients: Coefficients) -> Floats:
         """Coefficients as a vector; 0 for those there are none of."""

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import cast
+from collections.abc import Mapping, Sequence
+from typing import TypeAlias, cast
 
 import numpy as np
+import numpy.typing as npt
 
 from ml_pipeline.columns import Category, Column, Columns, Floats
 from ml_pipeline.models.encoder import Encoder
@@ -13,6 +14,8 @@ from ml_pipeline.templates import NO_PARAMETERS, Parameters
 
 OTHER = "(other)"
 """The level of all that is rare, unknown or missing."""
+Counts: TypeAlias = Mapping[str, Mapping[str, int]]
+"""Per column the rows of every level."""
 
 
 class Levels(Encoder):
@@ -48,19 +51,36 @@ class Levels(Encoder):
         return "levels" in parameters
 
     @classmethod
-    def accumulate(cls, parameters: Parameters, x: Columns, y: Floats) -> dict[str, dict[str, int]]:
+    def accumulate(cls, parameters: Parameters, x: Columns, y: Floats) -> Counts:
         return {name: cls.counts(cast(Category, column)) for name, column in cls.chosen(parameters, x).items()}
 
     @classmethod
-    def update(cls, parameters: Parameters, statistics: Mapping[str, Mapping[str, int]]) -> Parameters:
+    def merge(cls, a: Counts | None, b: Counts | None) -> Counts | None:
+        """The rows of every level of either."""
+        if a is None or b is None:
+            return b if a is None else a
+        return {name: _added(a[name], b[name]) for name in a}
+
+    @classmethod
+    def update(cls, parameters: Parameters, statistics: Counts) -> Parameters:
         levels = {name: _frequent(counts, parameters["rare"]) for name, counts in statistics.items()}
         return {**parameters, "levels": levels}
 
 
 def _recode(column: Category, levels: Mapping[str, int]) -> Category:
+    if len(column) < len(levels):
+        return Category.of([word if word in levels else OTHER for word in column.values()])
     other = levels[OTHER]
-    table = [*(levels.get(word, other) for word in column.vocabulary), other]
-    return Category(np.array(table, np.int32)[column.codes], tuple(levels))
+    codes = column.map_words(lambda words: _codes(words, levels, other), np.int32(other))
+    return Category(cast(npt.NDArray[np.int32], codes), tuple(levels))
+
+
+def _codes(words: Sequence[str], levels: Mapping[str, int], other: int) -> npt.NDArray[np.int32]:
+    return np.fromiter((levels.get(word, other) for word in words), np.int32, len(words))
+
+
+def _added(a: Mapping[str, int], b: Mapping[str, int]) -> dict[str, int]:
+    return {**a, **{word: a.get(word, 0) + rows for word, rows in b.items()}}
 
 
 def _frequent(counts: Mapping[str, int], rare: int) -> dict[str, int]:

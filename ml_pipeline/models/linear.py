@@ -6,7 +6,7 @@ import numpy as np
 
 from ml_pipeline.columns import Floats
 from ml_pipeline.models.linear_model import LinearModel
-from ml_pipeline.models.newton import Sums
+from ml_pipeline.models.sums import Sums
 
 
 class LinearRegression(LinearModel):

@@ -9,19 +9,27 @@ import numpy as np
 
 from ml_pipeline.columns import Encoded, Floats, Kind, kind
 from ml_pipeline.errors import ChainError, FitError
-from ml_pipeline.models import design, standard_errors
+from ml_pipeline.models import standard_errors
+from ml_pipeline.models.design import Design
 from ml_pipeline.models.layout import Layout
 from ml_pipeline.models.linear_predictor import score
-from ml_pipeline.models.newton import Sums, advance, penalties
+from ml_pipeline.models.newton import BEGIN, advance, penalties, proceed
+from ml_pipeline.models.sums import Outline, Product, Sums
 from ml_pipeline.templates import NO_PARAMETERS, BaseModel, Parameters, require
+
+MANY = 5_000_000
+"""Numbers of a batch from which on single precision saves time that is worth saving."""
+
+WIDE = 1024
+"""Coefficients up to which their Hessian is summed: beyond, it takes more room and time than all else."""
 
 
 class LinearModel(BaseModel):
     """A ridge-penalised linear model, fitted by Newton's method with sums over rows.
 
     Works on the named columns, or on all it is given: numbers, blocks, categories as one coefficient per word, and
-    bags as one per place. Learns `bias`, `coefficients`, `standard_errors` of both in the same form, which
-    `standard_errors.py` explains, and `fit`, a report on how the fit went.
+    bags as one per place. Learns `bias`, `coefficients`, `fit`, a report on how the fit went, and where coefficients
+    are not too many, `standard_errors` of both in the same form, which `standard_errors.py` explains.
     """
 
     learns = True
@@ -80,8 +88,23 @@ class LinearModel(BaseModel):
         return "fit" in parameters
 
     @classmethod
-    def accumulate(cls, parameters: Parameters, x: Encoded, y: Floats) -> Sums:
-        """Losses, derivatives and labels summed over these rows.
+    def samples(cls, parameters: Parameters) -> bool:
+        """Before the first coefficients, and until a sample has given its own."""
+        progress = parameters.get("progress")
+        return bool(progress["share"] < 1.0) if progress else "coefficients" not in parameters
+
+    @classmethod
+    def extrapolate(cls, statistics: Sums | Product, share: float) -> Sums | Product:
+        return statistics.extrapolated(share)
+
+    @classmethod
+    def repeats(cls, parameters: Parameters) -> bool:
+        """Where several strengths are tried, each takes passes; where there are many coefficients, each step does."""
+        return len(parameters["strengths"]) > 1 or bool(parameters.get("progress", BEGIN)["wide"])
+
+    @classmethod
+    def accumulate(cls, parameters: Parameters, x: Encoded, y: Floats) -> Sums | Product:
+        """Losses, derivatives and labels summed over these rows; while a step takes several passes, one product.
 
         Raises:
             FitError: a label is missing, or a number is not finite.
@@ -90,13 +113,22 @@ class LinearModel(BaseModel):
         kinds = {name: kind(column) for name, column in x.items()}
         names = parameters["columns"] or tuple(kinds)
         require(cls.__name__, names, kinds, *cls.accepts)
-        layout = Layout.of(x, names)
-        z = score(x, parameters["bias"], parameters["coefficients"]) if "coefficients" in parameters else 0.0 * y
-        loss, residual, curvature = cls.derivatives(y, z)
+        progress = parameters.get("progress", BEGIN)
+        layout, theta = progress.get("known") or _coefficients(parameters, Layout.of(x, names))
+        design = Design(x, layout, len(y))
         with np.errstate(invalid="ignore", over="ignore"):
-            gradient, hessian = design.sums(x, layout, residual, curvature)
-        if not np.isfinite(gradient).all():
-            raise _not_finite(cls.__name__, x, layout)
+            if "solving" in progress:
+                z, along = design.two_scores(theta, progress["solving"].direction)
+                return Product(design.transposed(cls.derivatives(y, z)[2] * along))
+            loss, residual, curvature = cls.derivatives(y, design.scores(theta))
+            gradient = design.transposed(residual)
+            if not np.isfinite(gradient).all():
+                raise _not_finite(cls.__name__, x, layout)
+            if progress["wide"] or layout.size() > WIDE:
+                hessian: Floats | Outline = design.outline(curvature)
+            else:
+                single = progress["single"] and len(y) * layout.fixed_size() >= MANY
+                hessian = design.hessian(curvature, np.float32 if single else np.float64)
         return Sums(layout, len(y), float(loss.sum()), float(y.sum()), float(y @ y), gradient, hessian)
 
     @classmethod
@@ -112,8 +144,10 @@ class LinearModel(BaseModel):
             )
 
     @classmethod
-    def update(cls, parameters: Parameters, statistics: Sums | None) -> Parameters:
-        """One step; `FitError` without rows."""
+    def update(cls, parameters: Parameters, statistics: Sums | Product | None) -> Parameters:
+        """One step, or a part of one; `FitError` without rows."""
+        if isinstance(statistics, Product):
+            return proceed(parameters, statistics)
         if statistics is None or statistics.rows == 0:
             raise FitError(
                 f"{cls.__name__} was given no rows to learn from",
@@ -122,12 +156,11 @@ class LinearModel(BaseModel):
                 do="look at what the stages before train left over",
             )
         moved = advance(parameters, statistics, cls.unit(statistics))
-        return {**moved, "standard_errors": cls._errors(moved, statistics)} if cls.fitted(moved) else moved
-
-    @classmethod
-    def _errors(cls, parameters: Parameters, sums: Sums) -> Parameters:
-        errors, freedom = standard_errors.errors(sums.hessian, penalties(parameters, sums.layout.size()))
-        return standard_errors.named(errors * np.sqrt(cls.variance(sums, freedom)), sums.layout)
+        if not cls.fitted(moved) or isinstance(statistics.hessian, Outline):
+            return moved
+        errors, freedom = standard_errors.errors(statistics.hessian, penalties(moved, statistics.layout))
+        scaled = errors * np.sqrt(cls.variance(statistics, freedom))
+        return {**moved, "standard_errors": standard_errors.named(scaled, statistics.layout)}
 
     @classmethod
     def variants(cls, parameters: Parameters) -> Sequence[Parameters]:
@@ -140,6 +173,10 @@ class LinearModel(BaseModel):
         """Another strength, to be fitted again from the coefficients that are there."""
         unfitted = {key: value for key, value in parameters.items() if key not in ("fit", "standard_errors")}
         return {**unfitted, **variant}
+
+
+def _coefficients(parameters: Parameters, layout: Layout) -> tuple[Layout, Floats]:
+    return layout, layout.vector(parameters.get("bias", 0.0), parameters.get("coefficients", {}))
 
 
 def _not_finite(model: str, x: Encoded, layout: Layout) -> FitError:

@@ -7,7 +7,7 @@ import numpy as np
 from ml_pipeline.columns import Floats
 from ml_pipeline.errors import FitError
 from ml_pipeline.models.linear_model import LinearModel
-from ml_pipeline.models.newton import Sums
+from ml_pipeline.models.sums import Product, Sums
 from ml_pipeline.templates import Parameters
 
 CLIP = 1e-15
@@ -28,8 +28,11 @@ class LogisticRegression(LinearModel):
 
     @classmethod
     def derivatives(cls, y: Floats, z: Floats) -> tuple[Floats, Floats, Floats]:
-        p = cls.mean(z)
-        return np.log1p(np.exp(-np.abs(z))) + np.maximum(z, 0.0) - y * z, p - y, p * (1.0 - p)
+        # Whatever is needed follows from one exponential, which is the dearest of all operations here.
+        small = np.exp(-np.abs(z))
+        share = 1.0 / (1.0 + small)
+        p = np.where(z >= 0.0, share, small * share)
+        return np.log1p(small) + np.maximum(z, 0.0) - y * z, p - y, small * share * share
 
     @classmethod
     def unit(cls, sums: Sums) -> float:
@@ -58,9 +61,9 @@ class LogisticRegression(LinearModel):
             )
 
     @classmethod
-    def update(cls, parameters: Parameters, statistics: Sums | None) -> Parameters:
+    def update(cls, parameters: Parameters, statistics: Sums | Product | None) -> Parameters:
         """One step; `FitError` without rows or with one class only."""
-        if statistics is not None and statistics.rows and statistics.label in (0.0, float(statistics.rows)):
+        if isinstance(statistics, Sums) and statistics.share == 1.0 and _is_of_one_class(statistics):
             raise FitError(
                 "LogisticRegression needs rows of both classes to learn from",
                 given=f"{statistics.rows} rows, all with label {statistics.label / statistics.rows:g}",
@@ -68,3 +71,7 @@ class LogisticRegression(LinearModel):
                 do="take a longer history, or correct how the label is made",
             )
         return super().update(parameters, statistics)
+
+
+def _is_of_one_class(sums: Sums) -> bool:
+    return sums.rows > 0 and sums.label in (0.0, float(sums.rows))

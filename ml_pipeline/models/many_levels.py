@@ -7,7 +7,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from ml_pipeline.columns import Bag, Category, Columns, Kind
+from ml_pipeline.columns import Bag, Category, Columns
 from ml_pipeline.models.levels import OTHER, Levels
 from ml_pipeline.templates import NO_PARAMETERS, Parameters
 
@@ -20,9 +20,7 @@ class ManyLevels(Levels):
     gives an empty row.
     """
 
-    @classmethod
-    def outputs(cls, parameters: Parameters, kinds: Mapping[str, Kind]) -> dict[str, Kind]:
-        return {**kinds, **dict.fromkeys(cls.names(parameters, kinds), "bag")}
+    gives = "bag"
 
     @classmethod
     def transform(cls, x: Columns, parameters: Parameters = NO_PARAMETERS) -> dict[str, Any]:

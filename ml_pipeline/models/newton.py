@@ -2,170 +2,164 @@
 
 The objective is the sum of the losses plus `ridge / 2` times the squared coefficients, the bias left free: the same as
 scikit-learn's with C = 1 / ridge. Where a step made the objective rise, half of it is tried.
+
+Where there is a sample, steps on it come first: they are cheap, and leave an error of the size of the sample's noise,
+which one or two steps over all rows square away. A step needs no exact Hessian, just an exact gradient, so products may
+be single where columns are not nearly combinations of one another. Where there are too many coefficients for a Hessian,
+each step takes several passes, as `conjugate_gradients.py` says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ml_pipeline.columns import Floats
+from ml_pipeline.models.conjugate_gradients import Preconditioner, Solving
+from ml_pipeline.models.curvature import newton_step
 from ml_pipeline.models.layout import Layout
+from ml_pipeline.models.sums import Outline, Product, Sums
 from ml_pipeline.templates import Parameters
 
 PASSES = 50
-"""Passes after which it is given up."""
-SMALL = 1e-5
+"""Steps after which it is given up."""
+MANY_PASSES = 400
+"""Passes after which it is given up where a step takes several."""
+SMALL = 5e-4
 """A step that moves no score by more, in a typical row, is the last: after it, the error is about its square."""
-SINGULAR = 1e-13
-"""A column of which no larger share is its own, not a combination of others, cannot be told from rounding."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Sums:
-    """What one pass over rows gives: losses, their first and second derivatives by the coefficients, and labels."""
-
-    layout: Layout
-    rows: int
-    loss: float
-    label: float
-    label_squares: float
-    gradient: Floats
-    hessian: Floats
-
-    def __add__(self, other: Sums) -> Sums:
-        """The sums of both sets of rows, over the words of both."""
-        layout = self.layout if self.layout == other.layout else self.layout | other.layout
-        a, b = self._spread(layout), other._spread(layout)
-        return Sums(
-            layout,
-            a.rows + b.rows,
-            a.loss + b.loss,
-            a.label + b.label,
-            a.label_squares + b.label_squares,
-            a.gradient + b.gradient,
-            a.hessian + b.hessian,
-        )
-
-    def _spread(self, layout: Layout) -> Sums:
-        if layout == self.layout:
-            return self
-        places = self.layout.places(layout)
-        gradient, hessian = np.zeros(layout.size()), np.zeros((layout.size(), layout.size()))
-        gradient[places] = self.gradient
-        hessian[np.ix_(places, places)] = self.hessian
-        return Sums(layout, self.rows, self.loss, self.label, self.label_squares, gradient, hessian)
+SMALL_OF_MANY = 2e-3
+"""The same of the farthest of thousands of words and places, most of which have moved much less."""
+ROUGH = 0.05
+"""As `SMALL`, on a sample, whose noise is as large."""
+ROUGHER = 0.5
+"""As `SMALL_OF_MANY`, on a sample."""
+CAUTION = 20.0
+"""Ridge of words and places on a sample, by its own rows: as much as some hundred rows say."""
+SAMPLE_STEPS = 12
+"""Steps after which a sample is given up: its rows may have an optimum that is far off, or none."""
+BEGIN: Mapping[str, Any] = {
+    "share": 1.0, "wide": False, "single": False, "passes": 0, "steps": 0, "objective": np.inf,
+}  # fmt: skip
+"""Progress before the first pass."""
 
 
 def advance(parameters: Parameters, sums: Sums, unit: float) -> Parameters:
     """Parameters after the step that follows from the sums at `parameters`; with `fit` when it was the last.
 
+    Where the Hessian is only outlined, the step begins instead, and `proceed` goes on with it.
+
     Args:
         parameters: `ridge`, and where there are any `bias`, `coefficients` and the `progress` of the steps before.
-        sums: Over all rows.
+        sums: Over all rows, or a sample of them.
         unit: Size of a typical score, in whose terms a step is small.
     """
     theta = sums.layout.vector(parameters.get("bias", 0.0), parameters.get("coefficients", {}))
-    penalty = penalties(parameters, len(theta))
+    penalty = penalties(parameters, sums.layout, sums.share)
     objective = sums.loss + float(penalty @ np.square(theta)) / 2
     gradient = sums.gradient + penalty * theta
-    before = parameters.get("progress", {"passes": 0, "objective": np.inf})
+    before = parameters.get("progress", BEGIN)
+    progress = {**before, "share": sums.share, "passes": before["passes"] + 1, "rows": sums.rows}
     # A rise that rounding explains is none.
     if objective > before["objective"] + 1e-11 * abs(objective):
         step = before["step"] / 2
-        theta, objective, largest = theta - step, before["objective"], np.inf
-    else:
-        step = direction(sums.hessian + np.diag(penalty), gradient)
-        theta, largest = theta + step, float(np.max(np.abs(step) * _sizes(sums))) / unit
-    progress = {"passes": before["passes"] + 1, "objective": objective, "step": step}
-    moved = {**parameters, "bias": float(theta[0]), "coefficients": sums.layout.coefficients(theta)}
-    if largest > SMALL and progress["passes"] < PASSES:
-        return {**moved, "progress": progress}
-    moved.pop("progress", None)
-    return {**moved, "fit": _report(sums.rows, progress, gradient, largest)}
+        return _moved(parameters, {**progress, "step": step, "moved": np.inf}, sums.layout, theta - step)
+    progress |= {"objective": objective, "gradient": float(np.max(np.abs(gradient)))}
+    sizes = _sizes(sums) / unit
+    if isinstance(sums.hessian, Outline):
+        precondition = Preconditioner.of(sums.hessian, penalty, sums.layout)
+        solving = Solving.begin(gradient, precondition, sizes)
+        known = {"wide": True, "known": (sums.layout, theta), "sizes": sizes, "solving": solving}
+        return {**parameters, "progress": {**progress, **known}}
+    step, single = newton_step(sums.hessian + np.diag(penalty), gradient, sums.layout.fixed_size())
+    progress |= {"single": single, "step": step, "moved": float(np.max(np.abs(step) * sizes))}
+    return _moved(parameters, progress, sums.layout, theta + step)
 
 
-def penalties(parameters: Parameters, size: int) -> Floats:
-    """The diagonal of the penalty's Hessian: the ridge, and 0 for the bias."""
-    penalty = np.full(size, float(parameters["ridge"]))
+def proceed(parameters: Parameters, product: Product) -> Parameters:
+    """On with a step that takes several passes; where it is done, the parameters after it."""
+    progress = {**parameters["progress"], "passes": parameters["progress"]["passes"] + 1}
+    layout, theta = progress["known"]
+    penalty = penalties(parameters, layout, progress["share"])
+    solving = progress["solving"].advance(product.vector + penalty * progress["solving"].direction)
+    if not solving.done:
+        return {**parameters, "progress": {**progress, "solving": solving}}
+    progress.pop("solving")
+    moved = float(np.max(np.abs(solving.step) * progress["sizes"]))
+    return _moved(parameters, {**progress, "step": solving.step, "moved": moved}, layout, theta + solving.step)
+
+
+def _moved(parameters: Parameters, progress: Mapping[str, Any], layout: Layout, theta: Floats) -> Parameters:
+    """Parameters at the new coefficients, and what comes next."""
+    progress = {**progress, "steps": progress["steps"] + 1}
+    if progress["wide"]:
+        progress["known"] = (layout, theta)
+    moved = {**parameters, "bias": float(theta[0]), "coefficients": layout.coefficients(theta), "progress": progress}
+    if progress["share"] < 1.0:
+        return _after_sample(moved)
+    if progress["moved"] > _small(progress) and progress["steps"] < PASSES and progress["passes"] < MANY_PASSES:
+        return moved
+    moved.pop("progress")
+    return {**moved, "fit": _report(progress, len(theta))}
+
+
+def _after_sample(parameters: Parameters) -> Parameters:
+    """On with the sample, or from its optimum to all rows, or to all rows from the beginning where it has none."""
+    progress = parameters["progress"]
+    anew = {**BEGIN, "wide": progress["wide"], "single": progress["single"]}
+    if progress["moved"] <= (ROUGHER if progress["wide"] else ROUGH):
+        return {**parameters, "progress": anew}
+    if progress["steps"] < SAMPLE_STEPS:
+        return parameters
+    kept = {key: value for key, value in parameters.items() if key not in ("bias", "coefficients")}
+    return {**kept, "progress": {**anew, "single": False}}
+
+
+def penalties(parameters: Parameters, layout: Layout, share: float = 1.0) -> Floats:
+    """The diagonal of the penalty's Hessian: the ridge, and 0 for the bias.
+
+    What a sample says of its rare words is mostly noise, so there words and places are penalised by more.
+    """
+    penalty = np.full(layout.size(), float(parameters["ridge"]))
+    if share < 1.0:
+        penalty[layout.dense_size() :] += CAUTION / share
     penalty[0] = 0.0
     return penalty
-
-
-def direction(hessian: Floats, gradient: Floats) -> Floats:
-    """Newton's step: minus the gradient divided by the Hessian, in which every column has been given unit size.
-
-    Columns that are combinations of others up to rounding leave directions without curvature; no step goes there.
-    """
-    size, scaled = _scaled(hessian)
-    slope = -gradient / size
-    if _is_firm(scaled):
-        return np.asarray(np.linalg.solve(scaled, slope) / size)
-    values, vectors = _firm_directions(scaled)
-    return np.asarray(vectors @ ((vectors.T @ slope) / values) / size)
-
-
-def inverse(hessian: Floats) -> tuple[Floats, Floats]:
-    """The size of every column, and the inverse of the Hessian in which each has been given unit size.
-
-    Directions without curvature, as in `direction`, are left out of the inverse.
-    """
-    size, scaled = _scaled(hessian)
-    if _is_firm(scaled):
-        return size, np.asarray(np.linalg.inv(scaled), np.float64)
-    values, vectors = _firm_directions(scaled)
-    return size, (vectors / values) @ vectors.T
-
-
-def _scaled(hessian: Floats) -> tuple[Floats, Floats]:
-    size = np.sqrt(np.diag(hessian))
-    size[size == 0.0] = 1.0
-    return size, hessian / np.outer(size, size)
-
-
-def _is_firm(scaled: Floats) -> bool:
-    """Whether there is curvature in every direction."""
-    try:
-        own = np.square(np.diag(np.linalg.cholesky(scaled)))
-    except np.linalg.LinAlgError:
-        return False
-    return bool(own.min() > SINGULAR)
-
-
-def _firm_directions(scaled: Floats) -> tuple[Floats, Floats]:
-    """Curvatures and the directions that have them."""
-    values, vectors = np.linalg.eigh(scaled)
-    firm = values > SINGULAR * values[-1]
-    return values[firm], vectors[:, firm]
 
 
 def _sizes(sums: Sums) -> Floats:
     """How large the values are that each coefficient is multiplied by: root mean square, 1 for a word."""
     sizes = np.ones(sums.layout.size())
     dense = sums.layout.dense_size()
-    curvature = np.diag(sums.hessian)[:dense]
+    hessian = sums.hessian
+    curvature = (hessian.diagonal if isinstance(hessian, Outline) else np.diag(hessian))[:dense]
     if curvature[0] > 0.0:
         sizes[:dense] = np.sqrt(curvature / curvature[0])
     return sizes
 
 
-def _report(rows: int, progress: Mapping[str, Any], gradient: Floats, largest: float) -> dict[str, Any]:
+def _small(progress: Mapping[str, Any]) -> float:
+    return SMALL_OF_MANY if progress["wide"] else SMALL
+
+
+def _report(progress: Mapping[str, Any], size: int) -> dict[str, Any]:
     """How the fit went, for a person: objective and gradient are those that the last step started from."""
-    converged = largest <= SMALL
-    note = (
-        ""
-        if converged
-        else f"Newton's method did not converge in {progress['passes']} passes over the data: the last step was still "
-        f"{largest:.2g} where {SMALL:.0e} counts as small. Standardise the columns or raise the ridge."
-    )
+    small = _small(progress)
+    converged = progress["moved"] <= small
+    notes = []
+    if not converged:
+        notes.append(
+            f"Newton's method did not converge in {progress['passes']} passes over the data: the last step was still "
+            f"{progress['moved']:.2g} where {small:.0e} counts as small. Standardise the columns or raise the ridge."
+        )
+    if progress["wide"]:
+        notes.append(f"Standard errors are left out: {size:,} coefficients are too many to invert their Hessian.")
     return {
-        "rows": rows,
+        "rows": progress["rows"],
         "iterations": progress["passes"],
         "objective": float(progress["objective"]),
-        "gradient": float(np.max(np.abs(gradient))),
+        "gradient": progress["gradient"],
         "converged": converged,
-        "note": note,
+        "note": " ".join(notes),
     }

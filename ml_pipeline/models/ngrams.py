@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ml_pipeline.models import fnv
-from ml_pipeline.models.fnv import Hashes, Positions, Strings
+from ml_pipeline.models.fnv import Bytes, Hashes, Positions
 
 CHUNK = 1 << 20
 """Bytes of text taken apart together, so that what lies between stays small; a longer text is a chunk of its own."""
@@ -27,9 +27,11 @@ or more."""
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Words:
-    """The words of so many texts, in order, and the text and the line that each is of."""
+    """The words of so many texts, in order: word i is `data[starts[i]:stops[i]]`, of `text[i]`, in `line[i]` of all."""
 
-    strings: Strings
+    data: Bytes
+    starts: Positions
+    stops: Positions
     text: Positions
     line: Positions
     texts: int
@@ -40,36 +42,39 @@ class Words:
         raw = np.frombuffer(b"\n".join([*texts, b""]), np.uint8)
         data = LOWER[raw]
         starts, stops = np.flatnonzero(np.diff(data != 0, prepend=False, append=False)).reshape(-1, 2).T
-        ends = np.cumsum([len(text) + 1 for text in texts])
-        before = np.searchsorted(starts, np.append(0, ends))
-        line = np.searchsorted(np.flatnonzero(raw == LINE_BREAK), starts)
-        text = np.repeat(np.arange(len(texts)), np.diff(before))
-        return cls(Strings(data, starts, stops), text, line, len(texts))
+        text = _part(starts, np.cumsum([len(text) + 1 for text in texts]))
+        return cls(data, starts, stops, text, _part(starts, np.flatnonzero(raw == LINE_BREAK)), len(texts))
 
     def grams(self, longest: int) -> Iterator[tuple[Positions, Hashes]]:
         """For n from 1 to `longest` the first word of every n-gram, and the n-gram's hash."""
-        data, starts, stops = self.strings
-        first, hashes = np.arange(len(self.text)), fnv.begin(len(self.text))
-        for more in range(longest):
-            last = first + more
-            hashes = fnv.with_strings(hashes, Strings(data, starts[last], stops[last]))
-            yield first, hashes
-            inside = np.append(self.line, -1)[last + 1] == self.line[first]
-            first, hashes = first[inside], fnv.with_byte(hashes[inside], ord(" "))
+        words = fnv.Strings.of(self.data, self.starts, self.stops)
+        # Of each word: the hash of the n-gram that it ends, if that is one: all of its words are in one line.
+        hashes = words.behind(fnv.begin(len(self.text)))
+        yield np.arange(len(hashes)), hashes
+        for more in range(1, longest):
+            is_end = np.zeros(len(hashes), np.bool_)
+            is_end[more:] = self.line[more:] == self.line[: max(len(self.line) - more, 0)]
+            hashes[1:] = fnv.with_byte(hashes[:-1], ord(" "))
+            hashes = words.behind(hashes, is_end)
+            yield np.flatnonzero(is_end) - more, hashes[is_end]
 
     def phrase(self, first: int, count: int) -> str:
         """An n-gram in words."""
-        data, starts, stops = self.strings
-        ends = zip(starts[first : first + count].tolist(), stops[first : first + count].tolist(), strict=True)
-        return b" ".join(data[start:stop].tobytes() for start, stop in ends).decode("utf-8", "replace")
+        ends = zip(self.starts[first : first + count].tolist(), self.stops[first : first + count].tolist(), strict=True)
+        return b" ".join(self.data[start:stop].tobytes() for start, stop in ends).decode("utf-8", "replace")
+
+
+def _part(starts: Positions, ends: Positions) -> Positions:
+    """Which part each word is in, of those that end before `ends`."""
+    before = np.searchsorted(starts, ends)
+    return np.repeat(np.arange(len(ends)), np.diff(before, prepend=0))
 
 
 def chunks(texts: Sequence[str]) -> Iterator[tuple[int, Words]]:
     """The words of all texts, some texts at a time, each time with the place of the first of them."""
     start, held, size = 0, list[bytes](), 0
     for place, text in enumerate(texts):
-        # A lone surrogate, which no UTF-8 has, must not keep a whole batch from its scores.
-        held.append(text.encode("utf-8", "surrogatepass"))
+        held.append(fnv.utf8(text))
         size += len(held[-1])
         if size >= CHUNK:
             yield start, Words.of(held)

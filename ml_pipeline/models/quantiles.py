@@ -57,7 +57,7 @@ def sketch(values: Floats) -> Sketch:
     # Adding zero makes the negative zero the positive one.
     keys = _flip((values + 0.0).view(np.int64))
     # A few rows tell most continuous columns, and bins sort faster than values.
-    if len(np.unique(keys[:_HEAD])) > DISTINCT:
+    if np.count_nonzero(np.diff(np.sort(keys[:_HEAD]))) >= DISTINCT:
         return _bins(keys)
     distinct, counts = np.unique(keys, return_counts=True)
     exact = Sketch(distinct, counts.astype(np.int64), 0)
@@ -103,7 +103,7 @@ def _coarsen(given: Sketch, shift: int) -> Sketch:
 
 def _collect(keys: Keys, counts: Keys, shift: int) -> Sketch:
     """Sum the counts of equal keys."""
-    distinct, place = np.unique(keys, return_inverse=True)
-    sums = np.zeros(len(distinct), np.int64)
-    np.add.at(sums, place, counts)
-    return Sketch(distinct, sums, shift)
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    first = np.flatnonzero(np.concatenate([[True], ordered[1:] != ordered[:-1]])[: len(keys)])
+    return Sketch(ordered[first], np.add.reduceat(counts[order], first), shift)

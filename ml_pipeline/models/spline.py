@@ -7,7 +7,7 @@ from typing import cast
 
 import numpy as np
 
-from ml_pipeline.columns import Column, Columns, Floats, Kind
+from ml_pipeline.columns import Column, Columns, Floats
 from ml_pipeline.errors import ChainError
 from ml_pipeline.models.b_spline import basis
 from ml_pipeline.models.encoder import Encoder
@@ -23,6 +23,7 @@ class Spline(Encoder):
     """
 
     learns = True
+    gives = "block"
 
     @classmethod
     def start(cls, *columns: str, knots: int = 8, degree: int = 3) -> Parameters:
@@ -35,10 +36,6 @@ class Spline(Encoder):
                 do="use the defaults, 8 knots and degree 3",
             )
         return {"columns": list(columns), "knots": knots, "degree": degree}
-
-    @classmethod
-    def outputs(cls, parameters: Parameters, kinds: Mapping[str, Kind]) -> dict[str, Kind]:
-        return {**kinds, **dict.fromkeys(cls.names(parameters, kinds), "block")}
 
     @classmethod
     def transform(cls, x: Columns, parameters: Parameters = NO_PARAMETERS) -> dict[str, Column]:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from ml_pipeline.columns import Floats
+from ml_pipeline.models.curvature import inverse
 from ml_pipeline.models.layout import Layout
-from ml_pipeline.models.newton import inverse
 
 
 def errors(hessian: Floats, penalty: Floats) -> tuple[Floats, float]:

@@ -36,7 +36,7 @@ class Coefficient(NamedTuple):
 
 
 def section(parameters: Mapping[str, Any]) -> Markup:
-    """The largest with dot and whisker, and a line for every column of hashed text."""
+    """The largest with dot and whisker, and a line for every hashed column."""
     estimator = parameters.get("estimator", {})
     coefficients = estimator.get("coefficients", {})
     if not coefficients:
@@ -85,8 +85,9 @@ def _range(each: Coefficient) -> str:
 def _hashed(name: str, values: Any) -> str:
     used, largest = int(np.count_nonzero(values)), float(np.abs(values).max(initial=0.0))
     return (
-        f"{spaced(name)}: hashed text in {plural(len(values), 'bucket')}, {used:,} of them with a coefficient that is "
-        f"not 0, the largest ±{number(largest)}. A bucket has no name, as several words may share it."
+        f"{spaced(name)}: hashed into {plural(len(values), 'bucket')}, {used:,} of them with a coefficient that is not "
+        f"0, the largest ±{number(largest)}. A bucket has no name, as several words may share it; the reasons of a "
+        "prediction name the word of its own record."
     )
 
 

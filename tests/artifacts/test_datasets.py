@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import resource
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -19,6 +20,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_pipeline.artifacts import manifest as manifest_file
+from ml_pipeline.artifacts import part_queue
 from ml_pipeline.artifacts.datasets import MANIFEST, Dataset, DatasetWriter, open_dataset
 from ml_pipeline.artifacts.store import Store
 from ml_pipeline.columns import Category, Column, Columns, count, kind, take
@@ -199,11 +201,66 @@ def test_a_batch_unlike_the_first_is_refused(local: Store, second: Columns) -> N
 def test_a_dataset_is_not_there_before_its_manifest_is(store: Store) -> None:
     writer = DatasetWriter(store, "data/1", "prepared.flights")
     writer.write(table_of())
-    assert len(store.keys("data/1")) == 9
     with pytest.raises(NotFoundError, match="not there"):
         open_dataset(store, "data/1")
     writer.close({})
     assert open_dataset(store, "data/1").manifest.rows == ROWS
+
+
+def test_the_manifest_is_written_when_all_parts_are_there(local: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    create, there = Store.create, []
+
+    def watched(store: Store, key: str, content: bytes) -> bool:
+        there.extend(store.keys("data/1"))
+        return create(store, key, content)
+
+    def slow(store: Store, key: str, content: bytes) -> None:
+        time.sleep(0.02 * (5 - len(key) % 5))
+        put(store, key, content)
+
+    put = Store.put
+    monkeypatch.setattr(Store, "put", slow)
+    monkeypatch.setattr(Store, "create", watched)
+    made = write(local, [table_of()], rejects=[("twice", {"key": 1})])
+    parts = [*made.manifest.parts, *made.manifest.quarantine]
+    assert there == sorted(f"data/1/{part.name}" for part in parts)
+    assert [part.name[:10] for part in made.manifest.parts] == [f"part-{number:05d}" for number in range(10)]
+
+
+@pytest.mark.parametrize("failing", [0, 4, 9])
+def test_where_a_part_fails_nothing_is_visible_however_often_it_is_tried(
+    local: Store, monkeypatch: pytest.MonkeyPatch, failing: int
+) -> None:
+    def put(store: Store, key: str, content: bytes) -> None:
+        if f"part-{failing:05d}" in key:
+            raise StoreFullError("the object store has no room left", given=key)
+        original(store, key, content)
+
+    original = Store.put
+    monkeypatch.setattr(Store, "put", put)
+    writer = DatasetWriter(local, "data/1", "prepared.flights")
+    with pytest.raises(StoreFullError):
+        _write_and_close(writer, table_of())
+    monkeypatch.undo()
+    for _ in range(2):
+        with pytest.raises(StoreFullError):
+            writer.close({})
+    with pytest.raises(NotFoundError):
+        open_dataset(local, "data/1")
+
+
+def _write_and_close(writer: DatasetWriter, columns: Columns) -> None:
+    writer.write(columns)
+    writer.close({})
+
+
+@pytest.mark.parametrize("cores", [1, 2, 9])
+def test_parts_are_the_same_on_any_number_of_cores(local: Store, monkeypatch: pytest.MonkeyPatch, cores: int) -> None:
+    monkeypatch.setattr(part_queue, "available_cores", lambda: cores)
+    made = write(local, [table_of(400)], f"data/{cores}")
+    assert made.manifest.parts == write(local, [table_of(400)], "data/again").manifest.parts
+    assert len({part.sha256 for part in made.manifest.parts}) == 40
+    assert plain(made.columns()) == plain(table_of(400))
 
 
 def test_what_a_dead_writer_left_does_no_harm(store: Store) -> None:
@@ -331,7 +388,7 @@ def test_a_store_that_fills_up_shows_nothing_half_written(local: Store, short_fi
     writer = DatasetWriter(local, "data/1", "prepared.flights")
     writer.write({"block": np.zeros((10, 3_000))})
     with pytest.raises(StoreFullError, match="no room left"):
-        writer.write({"block": chance.normal(size=(10, 3_000))})
+        _write_and_close(writer, {"block": chance.normal(size=(10, 3_000))})
     with pytest.raises(NotFoundError):
         open_dataset(local, "data/1")
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 import datetime as dt
+import pickle
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as some
 
 from ml_pipeline.columns import Category, Column, kind
-from ml_pipeline.data.arrow import to_column, to_columns, to_table
+from ml_pipeline.data.arrow import compact, to_column, to_columns, to_table
 
 ROWS = st.shared(st.integers(0, 9), key="rows")
 NUMBERS = ROWS.flatmap(lambda rows: some.arrays(np.float64, rows))
@@ -127,3 +129,45 @@ def test_numbers_that_are_whole_already_are_not_copied() -> None:
     column = to_column(values)
     assert isinstance(column, np.ndarray)
     assert column.__array_interface__["data"][0] == values.buffers()[1].address
+
+
+class TestAStoredCategory:
+    """What Arrow holds is a category like any other."""
+
+    STORED: Any = to_column(pa.array(["b", None, "a", "b"]))
+
+    def test_its_words_are_made_when_they_are_asked_for(self) -> None:
+        stored: Any = to_column(pa.array(["b", None, "a", "b"]))
+        assert "plain" not in vars(stored[1:].words)
+        assert stored[1:].vocabulary == ("b", "a")
+        assert vars(stored.words)["plain"] is stored.vocabulary
+
+    def test_it_passes_through_without_them(self) -> None:
+        stored: Any = to_column(pa.array(["b", None, "a", "b"]))
+        assert to_table({"w": stored[2:]}).column("w").to_pylist() == ["a", "b"]
+        assert "plain" not in vars(stored.words)
+
+    @pytest.mark.parametrize("copied", [copy.deepcopy, lambda column: pickle.loads(pickle.dumps(column)), copy.copy])
+    def test_a_copy_is_the_same(self, copied: Any) -> None:
+        again = copied(self.STORED)
+        assert again.values() == self.STORED.values()
+        assert again.vocabulary == ("b", "a")
+
+    def test_its_type_makes_new_ones(self) -> None:
+        assert type(self.STORED).of(["x"]).values() == ["x"]
+
+    def test_it_does_not_change(self) -> None:
+        with pytest.raises(AttributeError):
+            self.STORED.codes = self.STORED.codes
+
+
+@settings(max_examples=100)
+@given(WORDS, st.integers(0, 9), st.data())
+def test_compact_holds_just_the_words_in_use_in_order_of_appearance(
+    words: list[str | None], spare: int, data: st.DataObject
+) -> None:
+    known = [*dict.fromkeys(word for word in words if word is not None), *(f"spare {n}" for n in range(spare))]
+    order = data.draw(st.permutations(known))
+    codes = pa.array([None if word is None else order.index(word) for word in words], pa.int32())
+    made = compact(pa.DictionaryArray.from_arrays(codes, pa.array(order, pa.string())))
+    assert made.equals(pa.array(words, pa.string()).dictionary_encode())

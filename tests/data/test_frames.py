@@ -70,3 +70,18 @@ def test_a_length_of_time_is_refused_rather_than_taken_for_words() -> None:
     frame = pd.DataFrame({"d": pd.to_timedelta(["1h"])})
     with pytest.raises(TypeError, match=r"'d'.*timedelta"):
         from_frame(frame)
+
+
+def test_what_is_no_text_is_written_as_python_writes_it() -> None:
+    mixed = pd.Series([1, "1", None, 2.5, True], dtype=object)
+    assert from_frame(pd.DataFrame({"w": mixed}))["w"].values() == ["1", "1", None, "2.5", "True"]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("categories", [["b", "a"], [2, 1], [1, "1"], [pd.Interval(0, 1), pd.Interval(1, 2)]])
+def test_categories_of_any_kind_are_distinct_words(categories: list[object]) -> None:
+    frame = pd.DataFrame({"w": pd.Categorical.from_codes([1, -1, 0], pd.Index(categories))})
+    column = from_frame(frame)["w"]
+    assert isinstance(column, Category)
+    assert column.values() == [str(categories[1]), None, str(categories[0])]
+    assert len(set(column.vocabulary)) == len(column.vocabulary)
+    assert column.codes.dtype == np.int32

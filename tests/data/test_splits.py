@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_pipeline.columns import Category
-from ml_pipeline.data.splits import PARTS, Seen, by_hash, by_time, hashes
+from ml_pipeline.data.splits import PARTS, by_hash, by_time, hashes
 
 DAY = np.timedelta64(1, "D")
 LAST = np.datetime64("2013-08-31T12:00", "us")
@@ -59,15 +59,3 @@ def test_a_larger_test_share_only_adds_to_the_test_rows() -> None:
 
 def test_a_missing_key_trains() -> None:
     assert by_hash(Category.of([None]), 0.5, 0.5).tolist() == [0]
-
-
-@settings(max_examples=60)
-@given(st.lists(st.lists(st.none() | st.sampled_from("abcdef"), max_size=8), max_size=5))
-def test_seen_tells_the_first_row_of_a_key_from_the_later_ones(batches: list[list[str | None]]) -> None:
-    seen, before = Seen(), set()
-    for words in batches:
-        expected = []
-        for word in words:
-            expected.append(word is not None and word not in before)
-            before.add(word)
-        assert seen.first(Category.of(words)).tolist() == expected

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ml_pipeline.columns import Bag, Category
-from ml_pipeline.models.design import CELLS, Codes, _groups, sums
+from ml_pipeline.models.design import CELLS, Codes, Design, _groups
 from ml_pipeline.models.layout import Layout
 
 
@@ -44,9 +44,11 @@ def test_the_sums_are_products_with_the_design_matrix(rows: int, sizes: tuple[in
     x |= {f"c{place}": category(chance, rows, size) for place, size in enumerate(sizes)}
     residual, curvature = chance.normal(size=rows), chance.random(rows)
     layout = Layout.of(x, x)
-    gradient, hessian = sums(x, layout, residual, curvature)
-    full = matrix(x, layout)
-    np.testing.assert_allclose(gradient, full.T @ residual, atol=1e-10)
+    design, full = Design(x, layout, rows), matrix(x, layout)
+    theta = chance.normal(size=layout.size())
+    hessian = design.hessian(curvature)
+    np.testing.assert_allclose(design.scores(theta), full @ theta, atol=1e-10)
+    np.testing.assert_allclose(design.transposed(residual), full.T @ residual, atol=1e-10)
     np.testing.assert_allclose(hessian, full.T @ (full * curvature[:, None]), atol=1e-10)
     assert np.array_equal(hessian, hessian.T)
 

@@ -11,13 +11,16 @@ from ml_pipeline.templates import BaseModel
 
 def test_the_exported_names_are_these() -> None:
     assert models.__all__ == [
+        "Cross",
         "Cyclic",
+        "HashedLevels",
         "HashedText",
         "Impute",
         "Levels",
         "LinearRegression",
         "LogisticRegression",
         "ManyLevels",
+        "PoissonRegression",
         "RecentRate",
         "Spline",
         "Standardise",

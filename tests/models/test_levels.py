@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from ml_pipeline.columns import Category
+from ml_pipeline.columns import Category, take
 from ml_pipeline.errors import ChainError
 from ml_pipeline.models import Levels
 from ml_pipeline.models.levels import OTHER
@@ -40,3 +44,22 @@ def test_no_names_mean_all_categories_and_numbers_are_refused() -> None:
     assert list(Levels.fit(Levels().parameters, x, np.zeros(2))["levels"]) == ["c"]
     with pytest.raises(ChainError, match="Levels cannot work on the column 'n'"):
         Levels.outputs(Levels("n").parameters, {"n": "number"})
+
+
+COUNTS = st.dictionaries(st.sampled_from("abcdef"), st.integers(1, 9)).map(lambda counts: {"c": counts})
+
+
+@given(COUNTS, COUNTS, COUNTS)
+def test_counts_are_added_in_any_grouping(a: dict, b: dict, c: dict) -> None:
+    assert Levels.merge(Levels.merge(a, b), c) == Levels.merge(a, Levels.merge(b, c))
+    assert Levels.merge(a, b) == {"c": dict(Counter(a["c"]) + Counter(b["c"]))}
+    assert Levels.merge(None, a) == Levels.merge(a, None) == a
+
+
+def test_few_rows_of_a_long_vocabulary_are_recoded_alike() -> None:
+    words = [*map(str, range(40)), None]
+    x = {"c": Category.of(words)}
+    parameters = Levels.fit(Levels("c", rare=1).parameters, x, np.zeros(41))
+    few = Levels.transform(take(x, np.array([40, 3, 39])), parameters)["c"]
+    assert few.values() == [OTHER, "3", "39"]
+    assert few.codes.dtype == np.int32

@@ -36,7 +36,7 @@ def test_an_error_of_zero_has_no_whisker() -> None:
 
 
 def test_hashed_text_is_summed_up() -> None:
-    assert "notes: hashed text in 3 buckets, 2 of them with a coefficient that is not 0, the largest ±0.75" in section(
+    assert "notes: hashed into 3 buckets, 2 of them with a coefficient that is not 0, the largest ±0.75" in section(
         PARAMETERS
     )
 

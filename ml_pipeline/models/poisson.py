@@ -1,0 +1,69 @@
+"""Poisson regression with a ridge."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ml_pipeline.columns import Floats
+from ml_pipeline.errors import FitError
+from ml_pipeline.models.linear_model import LinearModel
+from ml_pipeline.models.sums import Product, Sums
+from ml_pipeline.templates import Parameters
+
+STEEP = 100.0
+"""Scores beyond count as this one, so that a step too far costs much, but nothing infinite."""
+
+
+class PoissonRegression(LinearModel):
+    """The expected count, the exponential of the score; the loss is half the deviance.
+
+    Labels are 0 or more. With `ridge` the same as scikit-learn's `PoissonRegressor(alpha=ridge / rows)`.
+    """
+
+    @classmethod
+    def mean(cls, z: Floats) -> Floats:
+        return np.asarray(np.exp(np.minimum(z, STEEP)))
+
+    @classmethod
+    def derivatives(cls, y: Floats, z: Floats) -> tuple[Floats, Floats, Floats]:
+        expected = cls.mean(z)
+        return expected - y * z, expected - y, expected
+
+    @classmethod
+    def unit(cls, sums: Sums) -> float:
+        return 1.0
+
+    @classmethod
+    def variance(cls, sums: Sums, freedom: float) -> float:
+        """That of a Poisson number is its expectation, which is the second derivative of its loss, so 1."""
+        return 1.0
+
+    @classmethod
+    def loss(cls, y: Floats, prediction: Floats) -> Floats:
+        ratio = np.divide(y, prediction, out=np.ones(len(y)), where=y > 0.0)
+        return np.asarray(prediction - y + y * np.log(ratio))
+
+    @classmethod
+    def check_labels(cls, y: Floats) -> None:
+        super().check_labels(y)
+        if len(negative := y[y < 0.0]):
+            raise FitError(
+                "PoissonRegression learns from counts only",
+                given=f"{len(negative)} of {len(y)} rows with a label below 0, such as {negative[0]:g}",
+                expected="0 or more",
+                do="count in the preparation, or use LinearRegression",
+            )
+
+    @classmethod
+    def update(cls, parameters: Parameters, statistics: Sums | Product | None) -> Parameters:
+        """One step; the first is to the logarithm of the mean. `FitError` without rows or where nothing was counted."""
+        if "bias" in parameters or not isinstance(statistics, Sums) or statistics.rows == 0:
+            return super().update(parameters, statistics)
+        if statistics.label == 0.0:
+            raise FitError(
+                "PoissonRegression needs rows in which something was counted",
+                given=f"{statistics.rows} rows, all with label 0",
+                expected="labels above 0 too",
+                do="take a longer history, or correct how the label is made",
+            )
+        return {**parameters, "bias": float(np.log(statistics.label / statistics.rows))}

@@ -1,0 +1,118 @@
+"""What one pass over rows gives a linear model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from ml_pipeline.columns import Floats
+from ml_pipeline.models.layout import Layout
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Outline:
+    """What is summed of a Hessian that is too large to be: its diagonal, and the products among a few directions.
+
+    `products` is `Z'HZ` for the directions Z of `Layout.directions`.
+    """
+
+    diagonal: Floats
+    products: Floats
+
+    @classmethod
+    def of(cls, hessian: Floats, layout: Layout) -> Outline:
+        """The outline of a Hessian that is there in full."""
+        return cls(np.diag(hessian).copy(), layout.along(layout.along(hessian).T))
+
+    def __add__(self, other: Outline) -> Outline:
+        return Outline(self.diagonal + other.diagonal, self.products + other.products)
+
+    def __truediv__(self, share: float) -> Outline:
+        return Outline(self.diagonal / share, self.products / share)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sums:
+    """Losses, their first and second derivatives by the coefficients, and labels, summed over rows.
+
+    Second derivatives are an `Outline` where the Hessian is too large. `share`: of all rows; where it is less than 1,
+    these are sums over a sample, extrapolated.
+    """
+
+    layout: Layout
+    rows: int
+    loss: float
+    label: float
+    label_squares: float
+    gradient: Floats
+    hessian: Floats | Outline
+    share: float = 1.0
+
+    def __add__(self, other: Sums) -> Sums:
+        """The sums of both sets of rows, over the words of both."""
+        layout = self.layout if self.layout == other.layout else self.layout | other.layout
+        outlined = isinstance(self.hessian, Outline) or isinstance(other.hessian, Outline)
+        a, b = (_spread(_outlined(own) if outlined else own, layout) for own in (self, other))
+        return Sums(
+            layout,
+            a.rows + b.rows,
+            a.loss + b.loss,
+            a.label + b.label,
+            a.label_squares + b.label_squares,
+            a.gradient + b.gradient,
+            a.hessian + b.hessian,  # type: ignore[operator]
+        )
+
+    def extrapolated(self, share: float) -> Sums:
+        """What the sums over all rows are about, where these are over a share of them."""
+        return Sums(
+            self.layout,
+            round(self.rows / share),
+            self.loss / share,
+            self.label / share,
+            self.label_squares / share,
+            self.gradient / share,
+            self.hessian / share,
+            share,
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Product:
+    """The product of the Hessian and one direction, summed over rows."""
+
+    vector: Floats
+
+    def __add__(self, other: Product) -> Product:
+        return Product(self.vector + other.vector)
+
+    def extrapolated(self, share: float) -> Product:
+        """What the product over all rows is about, where this is over a share of them."""
+        return Product(self.vector / share)
+
+
+def _outlined(sums: Sums) -> Sums:
+    if isinstance(sums.hessian, Outline):
+        return sums
+    return replace(sums, hessian=Outline.of(sums.hessian, sums.layout))
+
+
+def _spread(sums: Sums, layout: Layout) -> Sums:
+    """The same sums over the words of a wider layout."""
+    if layout == sums.layout:
+        return sums
+    places, size = sums.layout.places(layout), layout.size()
+    if isinstance(sums.hessian, Outline):
+        hessian: Floats | Outline = replace(sums.hessian, diagonal=_placed(sums.hessian.diagonal, places, size))
+    else:
+        hessian = np.zeros((size, size))
+        hessian[np.ix_(places, places)] = sums.hessian
+    return replace(sums, layout=layout, gradient=_placed(sums.gradient, places, size), hessian=hessian)
+
+
+def _placed(values: Floats, places: npt.NDArray[np.intp], size: int) -> Floats:
+    placed = np.zeros(size)
+    placed[places] = values
+    return placed
