@@ -12,10 +12,12 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import nullcontext
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any, TypeVar
 
 from ml_pipeline.columns import Columns, Floats
+from ml_pipeline.stopwatch import timed
 from ml_pipeline.templates import BaseModel, Parameters, Statistics
 
 T = TypeVar("T")
@@ -59,7 +61,7 @@ class LocalEngine:
             done = 0
             try:
                 for item in items:
-                    waiting.append(pool.submit(function, item))
+                    waiting.append(pool.submit(copy_context().run, timed("compute")(function), item))
                     if len(waiting) > self.workers:
                         yield waiting.popleft().result()
                         self.progress(done := done + 1, count)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ml_pipeline.columns import Category, Column, Floats
-from ml_pipeline.errors import ConfigError
+from ml_pipeline.errors import ConfigError, SchemaError
 from ml_pipeline.models import metrics
 
 CANDIDATE, CHAMPION = "candidate", "champion"
@@ -41,7 +41,12 @@ class Rules(NamedTuple):
 
 
 def measure(scored: Scored, rules: Rules) -> dict[str, Any]:
-    """Everything that is known of a candidate: plain values, ready to be stored."""
+    """Everything that is known of a candidate: plain values, ready to be stored.
+
+    Raises:
+        SchemaError: a label is neither 0 nor 1.
+    """
+    _check_labels(scored.y)
     draws = {
         role: metrics.replicates(scored.y, p, rules.seed, rules.replicates) for role, p in scored.predictions.items()
     }
@@ -61,6 +66,17 @@ def measure(scored: Scored, rules: Rules) -> dict[str, Any]:
         "slices": slices,
         "verdict": verdict(found[CANDIDATE], difference, slices, rules),
     }
+
+
+def _check_labels(y: Floats) -> None:
+    other = y[(y != 0.0) & (y != 1.0)]
+    if len(other):
+        raise SchemaError(
+            "the gate judges probabilities of labels that are 0 or 1",
+            given=f"{len(other)} of {len(y)} test rows with another label, such as {other[0]:g}",
+            expected="0 or 1",
+            do="make the label 0 or 1 in the preparation; counts, amounts and several classes are not judged yet",
+        )
 
 
 def verdict(

@@ -11,6 +11,7 @@ from sklearn.metrics import average_precision_score, brier_score_loss, log_loss,
 from ml_pipeline.artifacts import plain_yaml
 from ml_pipeline.discovery import find
 from ml_pipeline.errors import ConfigError, SchemaError
+from ml_pipeline.models.evaluation import Rules, Scored, measure
 
 if TYPE_CHECKING:
     from tests.conftest import Parcels
@@ -141,3 +142,9 @@ def test_the_evidence_of_a_promotion_outlives_later_evaluations(champion: Parcel
     champion.run("offline", force=True, parameters={"evaluate.replicates": 40})
     champion.run("offline", force=True)
     assert champion.room.get(key) == before
+
+
+def test_a_label_that_is_neither_0_nor_1_is_not_judged() -> None:
+    scored = Scored(np.array([0.0, 1.0, 7.0]), {"candidate": np.array([0.1, 0.9, 0.5])}, {})
+    with pytest.raises(SchemaError, match="1 of 3 test rows with another label, such as 7"):
+        measure(scored, Rules({}, {}, 10, 0))
