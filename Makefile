@@ -19,7 +19,7 @@ SITE = $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 # Tests that start servers or work through many records, and so run one after the other.
 SLOW := airflow or browser or containers or records or store or postgres
 
-.PHONY: install demo test check engine images ui store stop clean lock bench bench-quality bench-nightly
+.PHONY: install demo test check engine images ui store stop clean lock bench bench-quality bench-nightly bench-backfill
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -65,6 +65,9 @@ bench-quality: $(READY) ## Flights beside LightGBM; synthetic trials beside the 
 
 bench-nightly: $(READY) ## Where the time of a nightly run goes
 	$(BIN)/python tests/benchmarks/nightly.py
+
+bench-backfill: $(READY) ## A month of models by Airflow's own backfill under a real scheduler
+	$(BIN)/python -W ignore -m tests.benchmarks.backfill
 
 lock: $(READY) ## Make the lock files again
 	bash requirements/lock.sh
