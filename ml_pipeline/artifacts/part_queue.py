@@ -28,13 +28,13 @@ class PartQueue:
         self._done: list[Part] = []
 
     def add(self, make: Callable[..., Part], *arguments: Any) -> None:
-        """Make a part in the background, once no more than one a thread is being made.
+        """Make a part in the background, as soon as a thread is free.
 
         Raises:
             Exception: what an earlier part failed with.
         """
         self._pool = self._pool or ThreadPoolExecutor(self._threads)
-        self._collect(self._threads)
+        self._collect(self._threads - 1)
         self._waiting.append(self._pool.submit(copy_context().run, make, *arguments))
 
     def finish(self) -> list[Part]:
