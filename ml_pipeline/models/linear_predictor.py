@@ -6,12 +6,12 @@ whichever batch the row comes in, and in any language that follows the order. (A
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
 import numpy as np
 
-from ml_pipeline.columns import Bag, Category, Column, Encoded, Floats, count, kind, take
+from ml_pipeline.columns import Bag, Category, Column, Encoded, Floats, count, kind
 from ml_pipeline.errors import ChainError
 from ml_pipeline.templates import require
 
@@ -22,6 +22,8 @@ FEW = 64
 """Up to so many rows, calls cost more than arithmetic."""
 ROWS = 16384
 """Rows that are summed together, so that what lies between stays in the cache."""
+Term: TypeAlias = Callable[[slice], Floats]
+"""Value times coefficient for the rows of a slice: shape (columns of a block, rows); for all but a block (1, rows)."""
 
 
 def score(x: Encoded, bias: float, coefficients: Coefficients) -> Floats:
@@ -35,44 +37,65 @@ def score(x: Encoded, bias: float, coefficients: Coefficients) -> Floats:
     """
     require("the linear predictor", tuple(coefficients), dict.fromkeys(x, "number"))
     rows = count(x)
+    terms = [_term(name, x[name], theta) for name, theta in coefficients.items()]
     if rows <= FEW:
-        return _few(x, bias, coefficients)
+        return _few(bias, terms, rows)
     z = np.full(rows, bias)
-    used = {name: x[name] for name in coefficients}
     for start in range(0, rows, ROWS):
-        part = slice(start, start + ROWS)
-        for term in _terms(take(used, part), coefficients):
-            for column in term:
+        part = slice(start, min(start + ROWS, rows))
+        for term in terms:
+            for column in term(part):
                 z[part] += column
     return z
 
 
-def _few(x: Encoded, bias: float, coefficients: Coefficients) -> Floats:
+def _few(bias: float, terms: Sequence[Term], rows: int) -> Floats:
     """The same sum in one call: `accumulate` adds in order, where `sum` need not."""
-    start = np.full((1, count(x)), bias)
-    return np.asarray(np.add.accumulate(np.concatenate([start, *_terms(x, coefficients)]))[-1])
+    start, part = np.full((1, rows), bias), slice(0, rows)
+    return np.asarray(np.add.accumulate(np.concatenate([start, *(term(part) for term in terms)]))[-1])
 
 
-def _terms(x: Encoded, coefficients: Coefficients) -> Iterator[Floats]:
-    """Value times coefficient, shape (columns of the block, rows); for all but a block (1, rows)."""
-    for name, theta in coefficients.items():
-        column = x[name]
-        if not _fit(column, theta):
-            raise ChainError(
-                f"the column {name!r} is not of the kind that its coefficients are for",
-                given=f"a {kind(column)} column",
-                expected=_expected(theta),
-                do="prepare the column as it was for training",
-            )
-        if isinstance(column, Category):
-            yield _gather(column, theta)[None]
-        elif isinstance(column, Bag):
-            # Counting adds entry by entry, in order, from 0: no other row, and no vector instruction, changes a sum.
-            yield cast(Floats, np.bincount(column.row_of(), _entries(column, theta), len(column)))[None]
-        elif column.ndim == 2:
-            yield cast(Floats, column).T * np.asarray(theta)[:, None]
-        else:
-            yield (cast(Floats, column) * theta)[None]
+def _term(name: str, column: Column | Bag, theta: Any) -> Term:
+    """Value times coefficient for some rows; words and names are looked up here, once for all rows."""
+    if not _fit(column, theta):
+        raise ChainError(
+            f"the column {name!r} is not of the kind that its coefficients are for",
+            given=f"a {kind(column)} column",
+            expected=_expected(theta),
+            do="prepare the column as it was for training",
+        )
+    if isinstance(column, Category):
+        return _words(column, theta)
+    if isinstance(column, Bag):
+        return _places(column, theta)
+    numbers: Any = column
+    if numbers.ndim == 2:
+        weights = np.asarray(theta)[:, None]
+        return lambda part: numbers[part].T * weights
+    return lambda part: (numbers[part] * theta)[None]
+
+
+def _words(column: Category, theta: Mapping[str, float]) -> Term:
+    """The coefficient of each row's word, looked up once per word or once per row, whichever is less."""
+    words, codes = column.vocabulary, column.codes
+    if len(column) < len(words):
+        values = np.array([theta.get(words[code], 0.0) if code >= 0 else 0.0 for code in codes.tolist()])
+        return lambda part: values[None, part]
+    table = np.array([*(theta.get(word, 0.0) for word in words), 0.0])
+    return lambda part: table[codes[part]][None]
+
+
+def _places(bag: Bag, theta: Any) -> Term:
+    """The coefficients of each row's places, summed in the order of the places."""
+    entries, offsets, row_of = _entries(bag, theta), bag.offsets, bag.row_of()
+
+    def term(part: slice) -> Floats:
+        held = slice(offsets[part.start], offsets[part.stop])
+        # Counting adds entry by entry, in order, from 0: no other row, and no vector instruction, changes a sum.
+        counted = np.bincount(row_of[held] - part.start, entries[held], part.stop - part.start)
+        return cast(Floats, counted)[None]
+
+    return term
 
 
 def _fit(column: Column | Bag, theta: Any) -> bool:
@@ -103,11 +126,3 @@ def _entries(bag: Bag, theta: Any) -> Floats:
     if bag.words and len(bag.places) < bag.width:
         return np.array([theta.get(bag.words[place], 0.0) for place in bag.places.tolist()], np.float64)
     return per_place(bag, theta)[bag.places]
-
-
-def _gather(column: Category, theta: Mapping[str, float]) -> Floats:
-    """The coefficient of each row's word, looked up once per word or once per row, whichever is less."""
-    words = column.vocabulary
-    if len(column) < len(words):
-        return np.array([theta.get(words[code], 0.0) if code >= 0 else 0.0 for code in column.codes.tolist()])
-    return np.array([*(theta.get(word, 0.0) for word in words), 0.0])[column.codes]
