@@ -322,3 +322,40 @@ def _wait_for(path: Path) -> None:
     until = time.monotonic() + 30
     while not path.exists() and time.monotonic() < until:
         time.sleep(0.02)
+
+
+SLEEPS_ONCE = """
+
+def _update(cls, parameters, statistics, update=LateModel.update.__func__):
+    if not Path({there!r}).exists():
+        Path({there!r}).touch()
+        time.sleep(60)
+    return update(cls, parameters, statistics)
+
+
+LateModel.update = classmethod(_update)
+"""
+
+
+def test_a_run_that_is_killed_while_it_trains_goes_on_from_what_is_stored(parcels: Parcels) -> None:
+    there = parcels.site / "there"
+    code = SLEEPS_ONCE.format(there=str(there)).splitlines()
+    parcels.add("models.py", *code)
+    parcels.replace("models.py", "import numpy as np", "import time\nfrom pathlib import Path\n\nimport numpy as np")
+    request = msgspec.json.encode(parcels.request("offline")).decode()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "ml_pipeline", "stage", request],
+        cwd=parcels.site, env={**os.environ, "PYTHONPATH": str(parcels.site)},
+    )  # fmt: skip
+    try:
+        _wait_for(there)
+    finally:
+        process.kill()
+        process.wait()
+    results = parcels.run("offline")
+    assert {step: result.status for step, result in results.items() if result.status != "reused"} == {
+        "train": "done", "evaluate": "done", "promote": "done",
+    }  # fmt: skip
+    assert [key for key in parcels.objects("models/") if key.endswith("model.yaml")] == [
+        f"models/{results['train'].model_version}/model.yaml"
+    ]
