@@ -10,7 +10,7 @@ column named after the function, so the graph of a preparation is what its signa
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
@@ -250,6 +250,22 @@ class Chain(BaseModel):
         return needed
 
     @classmethod
+    def training_inputs(cls) -> dict[str, Kind]:
+        """Columns that training reads, the label aside: the inputs, and the weight of each row where there is one.
+
+        Raises:
+            ChainError: the weight is an input as well.
+        """
+        inputs, weight = cls.inputs(), cls.weight()
+        check_weight(cls.__name__, weight, inputs)
+        return {**inputs, weight: "number"} if weight else inputs
+
+    @classmethod
+    def weight(cls) -> str | None:
+        """The column that says how often each row counts for the estimator, which no encoder sees."""
+        return cls.estimator.parameters.get("weight")
+
+    @classmethod
     def outputs(cls, parameters: Parameters, kinds: Mapping[str, Kind]) -> dict[str, Kind]:
         """Walk the chain on kinds alone; the error names the guilty link."""
         for name, wanted in cls.inputs().items():
@@ -278,7 +294,7 @@ class Chain(BaseModel):
                 flowing = link.transform(flowing, own)
                 continue
             else:
-                sums.append(link.accumulate(own, flowing, y))
+                sums.append(link.accumulate(own, cls._weighed(flowing, x) if link is cls.estimator else flowing, y))
             unfinished |= reads
         return tuple(sums)
 
@@ -334,7 +350,13 @@ class Chain(BaseModel):
         flowing: dict[str, Column] = {name: x[name] for name in cls.inputs()}
         for link, own in zip(cls.features, parameters["features"], strict=True):
             flowing = link.transform(flowing, own)
-        return flowing
+        return cls._weighed(flowing, x)
+
+    @classmethod
+    def _weighed(cls, encoded: dict[str, Column], x: Columns) -> dict[str, Column]:
+        """With the weight of each row, where it is there: as a rule it is in training alone."""
+        weight = cls.weight()
+        return {**encoded, weight: x[weight]} if weight and weight in x else encoded
 
     @classmethod
     def loss(cls, y: Floats, prediction: Floats) -> Floats:
@@ -351,6 +373,17 @@ class Chain(BaseModel):
     @classmethod
     def _paired(cls, parameters: Parameters) -> list[tuple[BaseModel, Parameters]]:
         return list(zip(cls.links(), [*parameters["features"], parameters["estimator"]], strict=True))
+
+
+def check_weight(model: str, weight: str | None, read: Collection[str | None]) -> None:
+    """Refuse a weight of rows that is also read as a feature: then no row could be scored without it."""
+    if weight in read:
+        raise ChainError(
+            f"{model} cannot both weigh rows by {weight!r} and learn from it",
+            given=f"weight={weight!r}, which is among the columns that it reads",
+            expected="a weight that is no feature",
+            do=f"copy {weight!r} under another name in the preparation, for one of the two",
+        )
 
 
 def _describe(column: Column) -> str:

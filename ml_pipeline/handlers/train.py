@@ -21,7 +21,7 @@ from ml_pipeline.columns import Columns, Floats, concat
 from ml_pipeline.data.profile import profile
 from ml_pipeline.engines.passes import Passes
 from ml_pipeline.handlers.stage_run import StageRun
-from ml_pipeline.templates import BaseHandler, Parameters
+from ml_pipeline.templates import BaseHandler, Parameters, require
 
 PARTS = 4
 """Parts of the training rows that are profiled, a quarter of a million rows at the most."""
@@ -72,12 +72,15 @@ class TrainHandler(BaseHandler):
 
         Every pass over the training rows is logged, and stands in the stage's metrics.
         """
-        model.outputs(start, _kinds(data.train))
+        kinds = _kinds(data.train)
+        model.outputs(start, kinds)
+        for name, wanted in model.training_inputs().items():
+            require(model.__name__, [name], kinds, wanted)
         run.rows_in = data.train.manifest.rows + data.validation.manifest.rows
         label = partial(_label, name=run.config.label)
-        columns = [*model.inputs(), run.config.label]
-        fitted = _variants(model, start, (data.train.batches(columns), label), run)
-        losses = _mean_losses(model, fitted, (data.validation.batches(columns), label), run)
+        learnt, judged = ([*inputs, run.config.label] for inputs in (model.training_inputs(), model.inputs()))
+        fitted = _variants(model, start, (data.train.batches(learnt), label), run)
+        losses = _mean_losses(model, fitted, (data.validation.batches(judged), label), run)
         for name, loss in losses.items():
             run.log.info("%s: validation loss %.6f", name, loss)
         run.metrics["validation_loss"] = losses

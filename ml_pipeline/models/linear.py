@@ -1,4 +1,4 @@
-"""Linear regression with a ridge."""
+"""Linear regression with an elastic net."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from ml_pipeline.models.sums import Sums
 class LinearRegression(LinearModel):
     """The expected label is the score; the loss is half the squared error, in the square of the label's unit.
 
-    With `ridge` the same as scikit-learn's `Ridge(alpha=ridge)`.
+    With `ridge` the same as scikit-learn's `Ridge(alpha=ridge)`; with a lasso too, as
+    `ElasticNet(alpha=(ridge + lasso) / rows, l1_ratio=lasso / (ridge + lasso))`.
     """
 
     @classmethod
@@ -25,7 +26,7 @@ class LinearRegression(LinearModel):
 
     @classmethod
     def unit(cls, sums: Sums) -> float:
-        return float(np.sqrt(sums.label_squares / sums.rows)) or 1.0
+        return float(np.sqrt(sums.label_squares / sums.weight)) or 1.0
 
     @classmethod
     def variance(cls, sums: Sums, freedom: float) -> float:

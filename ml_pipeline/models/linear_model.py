@@ -7,14 +7,17 @@ from typing import cast
 
 import numpy as np
 
+from ml_pipeline.chain import check_weight
 from ml_pipeline.columns import Encoded, Floats, Kind, kind
-from ml_pipeline.errors import ChainError, FitError
+from ml_pipeline.errors import FitError
 from ml_pipeline.models import standard_errors
 from ml_pipeline.models.design import Design
 from ml_pipeline.models.layout import Layout
 from ml_pipeline.models.linear_predictor import score
-from ml_pipeline.models.newton import BEGIN, advance, penalties, proceed
+from ml_pipeline.models.newton import BEGIN, advance, proceed
+from ml_pipeline.models.penalty import Penalty, Strength, strengths
 from ml_pipeline.models.sums import Outline, Product, Sums
+from ml_pipeline.models.weights import weights_of
 from ml_pipeline.templates import NO_PARAMETERS, BaseModel, Parameters, require
 
 MANY = 5_000_000
@@ -25,7 +28,10 @@ WIDE = 1024
 
 
 class LinearModel(BaseModel):
-    """A ridge-penalised linear model, fitted by Newton's method with sums over rows.
+    """A linear model with an elastic net as its penalty, fitted by Newton's method with sums over rows.
+
+    Its coefficients make the sum of the losses, plus `ridge / 2` times their squares, plus `lasso` times their absolute
+    values the least; the bias is free. A lasso makes coefficients that hardly help exactly 0.
 
     Works on the named columns, or on all it is given: numbers, blocks, categories as one coefficient per word, and
     bags as one per place. Learns `bias`, `coefficients`, `fit`, a report on how the fit went, and where coefficients
@@ -36,17 +42,21 @@ class LinearModel(BaseModel):
     accepts = ("number", "block", "category", "bag")
 
     @classmethod
-    def start(cls, *columns: str, ridge: float | Sequence[float] = 1.0) -> Parameters:
-        """`ridge`: the penalty's strength, 0 or more; or several, the first to start with, for validation to choose."""
-        strengths = [float(each) for each in (ridge if isinstance(ridge, Sequence) else (ridge,))]
-        if not strengths or not all(each >= 0.0 for each in strengths):
-            raise ChainError(
-                f"{cls.__name__} cannot use that ridge",
-                given=f"ridge={ridge!r}",
-                expected="a number that is 0 or more, or several of them",
-                do="use the default, 1.0, or a tuple such as (0.1, 1.0, 10.0)",
-            )
-        return {"columns": list(columns), "ridge": strengths[0], "strengths": strengths}
+    def start(
+        cls, *columns: str, ridge: Strength = 1.0, lasso: Strength = 0.0, weight: str | None = None
+    ) -> Parameters:
+        """What the fit starts from.
+
+        Args:
+            columns: To work on; all it is given, if none is named.
+            ridge: Strength of the penalty on squares, 0 or more.
+            lasso: Strength of the penalty on absolute values, 0 or more; above 0 for `WIDE` coefficients at most.
+            weight: The column that says how often each row's loss counts, 0 or more; no prediction needs it.
+
+        Ridge and lasso may be several, the first to start with, for validation to choose; if both are, in pairs.
+        """
+        check_weight(cls.__name__, weight, columns)
+        return {"columns": list(columns), **strengths(cls.__name__, ridge, lasso), "weight": weight}
 
     @classmethod
     def outputs(cls, parameters: Parameters, kinds: Mapping[str, Kind]) -> dict[str, Kind]:
@@ -100,7 +110,7 @@ class LinearModel(BaseModel):
     @classmethod
     def repeats(cls, parameters: Parameters) -> bool:
         """Where several strengths are tried, each takes passes; where there are many coefficients, each step does."""
-        return len(parameters["strengths"]) > 1 or bool(parameters.get("progress", BEGIN)["wide"])
+        return bool(parameters["strengths"]) or parameters.get("progress", BEGIN)["wide"]
 
     @classmethod
     def accumulate(cls, parameters: Parameters, x: Encoded, y: Floats) -> Sums | Product:
@@ -110,7 +120,8 @@ class LinearModel(BaseModel):
             FitError: a label is missing, or a number is not finite.
         """
         cls.check_labels(y)
-        kinds = {name: kind(column) for name, column in x.items()}
+        weights = cls.weights(parameters, x, y)
+        kinds = {name: kind(column) for name, column in x.items() if name != parameters["weight"]}
         names = parameters["columns"] or tuple(kinds)
         require(cls.__name__, names, kinds, *cls.accepts)
         progress = parameters.get("progress", BEGIN)
@@ -119,8 +130,9 @@ class LinearModel(BaseModel):
         with np.errstate(invalid="ignore", over="ignore"):
             if "solving" in progress:
                 z, along = design.two_scores(theta, progress["solving"].direction)
-                return Product(design.transposed(cls.derivatives(y, z)[2] * along))
-            loss, residual, curvature = cls.derivatives(y, design.scores(theta))
+                return Product(design.transposed(_weighted(cls.derivatives(y, z)[2], weights) * along))
+            derivatives = cls.derivatives(y, design.scores(theta))
+            loss, residual, curvature = (_weighted(each, weights) for each in derivatives)
             gradient = design.transposed(residual)
             if not np.isfinite(gradient).all():
                 raise _not_finite(cls.__name__, x, layout)
@@ -129,7 +141,15 @@ class LinearModel(BaseModel):
             else:
                 single = progress["single"] and len(y) * layout.fixed_size() >= MANY
                 hessian = design.hessian(curvature, np.float32 if single else np.float64)
-        return Sums(layout, len(y), float(loss.sum()), float(y.sum()), float(y @ y), gradient, hessian)
+        counted = (float(_weighted(each, weights).sum()) for each in (np.ones(len(y)), y, np.square(y)))
+        weight, label, squares = counted
+        return Sums(layout, len(y), weight, float(loss.sum()), label, squares, gradient, hessian)
+
+    @classmethod
+    def weights(cls, parameters: Parameters, x: Encoded, y: Floats) -> Floats | None:
+        """How often each row counts, shape (rows,); None where each counts once."""
+        name = parameters["weight"]
+        return weights_of(cls.__name__, name, x) if name else None
 
     @classmethod
     def check_labels(cls, y: Floats) -> None:
@@ -145,34 +165,82 @@ class LinearModel(BaseModel):
 
     @classmethod
     def update(cls, parameters: Parameters, statistics: Sums | Product | None) -> Parameters:
-        """One step, or a part of one; `FitError` without rows."""
+        """One step, or a part of one; `FitError` without rows, or with a lasso and too many coefficients."""
         if isinstance(statistics, Product):
-            return proceed(parameters, statistics)
-        if statistics is None or statistics.rows == 0:
+            moved = proceed(parameters, statistics)
+        else:
+            sums = cls._some(statistics)
+            cls._check_lasso(parameters, sums)
+            moved = advance(parameters, sums, cls.unit(sums))
+        return cls._with_errors(moved, cast("Sums | Product", statistics)) if cls.fitted(moved) else moved
+
+    @classmethod
+    def _some(cls, sums: Sums | None) -> Sums:
+        """Sums over at least one row that counts."""
+        if sums is None or sums.rows == 0:
             raise FitError(
                 f"{cls.__name__} was given no rows to learn from",
                 given="0 rows",
                 expected="at least one",
                 do="look at what the stages before train left over",
             )
-        moved = advance(parameters, statistics, cls.unit(statistics))
-        if not cls.fitted(moved) or isinstance(statistics.hessian, Outline):
-            return moved
-        errors, freedom = standard_errors.errors(statistics.hessian, penalties(moved, statistics.layout))
-        scaled = errors * np.sqrt(cls.variance(statistics, freedom))
-        return {**moved, "standard_errors": standard_errors.named(scaled, statistics.layout)}
+        if sums.weight == 0.0:
+            raise FitError(
+                f"{cls.__name__} was given no rows that count",
+                given=f"{sums.rows} rows, all of weight 0",
+                expected="at least one weight above 0",
+                do="look at how the weight is made",
+            )
+        return sums
+
+    @classmethod
+    def _check_lasso(cls, parameters: Parameters, sums: Sums) -> None:
+        if parameters["lasso"] > 0.0 and isinstance(sums.hessian, Outline):
+            raise FitError(
+                f"{cls.__name__} has too many coefficients for a lasso",
+                given=f"{sums.layout.size():,} coefficients and lasso={parameters['lasso']:g}",
+                expected=f"{WIDE:,} coefficients at most, or no lasso",
+                do="leave the lasso out and choose a larger ridge, or have fewer levels and places in the features",
+            )
+
+    @classmethod
+    def _with_errors(cls, fitted: Parameters, sums: Sums | Product) -> Parameters:
+        """The same with standard errors, or with a sentence on why there are none."""
+        if isinstance(sums, Product) or isinstance(sums.hessian, Outline):
+            size = len(sums.vector if isinstance(sums, Product) else sums.gradient)
+            return _without_errors(fitted, f"{size:,} coefficients are too many to invert their Hessian")
+        if fitted["lasso"] > 0.0:
+            return _without_errors(fitted, "those of a ridge do not hold for what a lasso has chosen")
+        if cls.is_weighted(fitted):
+            return _without_errors(fitted, "a row's weight does not tell how much chance there was in it")
+        errors, freedom = standard_errors.errors(sums.hessian, Penalty.of(fitted, sums.layout).ridge)
+        scaled = errors * np.sqrt(cls.variance(sums, freedom))
+        return {**fitted, "standard_errors": standard_errors.named(scaled, sums.layout)}
+
+    @classmethod
+    def is_weighted(cls, parameters: Parameters) -> bool:
+        """Whether some rows may count more often than others."""
+        return parameters["weight"] is not None
 
     @classmethod
     def variants(cls, parameters: Parameters) -> Sequence[Parameters]:
-        """The strengths of the ridge, if there is a choice."""
-        strengths = parameters["strengths"]
-        return [{"ridge": strength} for strength in strengths] if len(strengths) > 1 else ()
+        """The strengths of ridge and lasso, if there is a choice."""
+        return cast(Sequence[Parameters], parameters["strengths"])
 
     @classmethod
     def vary(cls, parameters: Parameters, variant: Parameters) -> Parameters:
-        """Another strength, to be fitted again from the coefficients that are there."""
+        """Other strengths, to be fitted again from the coefficients that are there."""
         unfitted = {key: value for key, value in parameters.items() if key not in ("fit", "standard_errors")}
         return {**unfitted, **variant}
+
+
+def _weighted(values: Floats, weights: Floats | None) -> Floats:
+    return values if weights is None else weights * values
+
+
+def _without_errors(fitted: Parameters, why: str) -> Parameters:
+    note = f"{fitted['fit']['note']} Standard errors are left out: {why}.".lstrip()
+    return {**fitted, "fit": {**fitted["fit"], "note": note}}
 
 
 def _coefficients(parameters: Parameters, layout: Layout) -> tuple[Layout, Floats]:

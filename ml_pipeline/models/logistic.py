@@ -1,11 +1,13 @@
-"""Logistic regression with a ridge."""
+"""Logistic regression with an elastic net."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from ml_pipeline.columns import Floats
-from ml_pipeline.errors import FitError
+from ml_pipeline.columns import Encoded, Floats
+from ml_pipeline.errors import ChainError, FitError
 from ml_pipeline.models.linear_model import LinearModel
 from ml_pipeline.models.sums import Product, Sums
 from ml_pipeline.templates import Parameters
@@ -17,8 +19,42 @@ CLIP = 1e-15
 class LogisticRegression(LinearModel):
     """The probability of label 1; the loss is minus the logarithm of the probability given to what happened.
 
-    Labels are 0 or 1. With `ridge` the same as scikit-learn's `LogisticRegression(C=1 / ridge)`.
+    Labels are 0 or 1. With `ridge` the same as scikit-learn's `LogisticRegression(C=1 / ridge)`; with a lasso too, as
+    `LogisticRegression(C=1 / (ridge + lasso), l1_ratio=lasso / (ridge + lasso), solver="saga")`.
     """
+
+    @classmethod
+    def start(cls, *columns: str, class_weights: tuple[float, float] = (1.0, 1.0), **options: Any) -> Parameters:
+        """What the fit starts from.
+
+        Args:
+            columns: To work on; all it is given, if none is named.
+            class_weights: How often a row of label 0 counts, and one of label 1, both above 0: as scikit-learn's
+                `class_weight={0: …, 1: …}`. Predictions are probabilities of data in which classes come so often.
+            options: Those of every `LinearModel`.
+        """
+        weights = [float(each) for each in class_weights]
+        if len(weights) != 2 or not all(0.0 < each < np.inf for each in weights):
+            raise ChainError(
+                "LogisticRegression cannot use those class weights",
+                given=f"class_weights={class_weights!r}",
+                expected="two finite numbers above 0: of label 0, and of label 1",
+                do="leave it out, for (1.0, 1.0), or use a pair such as (1.0, 5.0)",
+            )
+        return {**super().start(*columns, **options), "class_weights": weights}
+
+    @classmethod
+    def weights(cls, parameters: Parameters, x: Encoded, y: Floats) -> Floats | None:
+        weights = super().weights(parameters, x, y)
+        if parameters["class_weights"] == [1.0, 1.0]:
+            return weights
+        zero, one = parameters["class_weights"]
+        of_class: Floats = np.where(y == 1.0, one, zero)
+        return of_class if weights is None else weights * of_class
+
+    @classmethod
+    def is_weighted(cls, parameters: Parameters) -> bool:
+        return super().is_weighted(parameters) or parameters["class_weights"] != [1.0, 1.0]
 
     @classmethod
     def mean(cls, z: Floats) -> Floats:
@@ -66,12 +102,12 @@ class LogisticRegression(LinearModel):
         if isinstance(statistics, Sums) and statistics.share == 1.0 and _is_of_one_class(statistics):
             raise FitError(
                 "LogisticRegression needs rows of both classes to learn from",
-                given=f"{statistics.rows} rows, all with label {statistics.label / statistics.rows:g}",
+                given=f"{statistics.rows} rows, all with label {1 if statistics.label else 0}",
                 expected="labels 0 and 1",
-                do="take a longer history, or correct how the label is made",
+                do="take a longer history, or correct how the label, or the weight, is made",
             )
         return super().update(parameters, statistics)
 
 
 def _is_of_one_class(sums: Sums) -> bool:
-    return sums.rows > 0 and sums.label in (0.0, float(sums.rows))
+    return sums.weight > 0.0 and sums.label in (0.0, sums.weight)

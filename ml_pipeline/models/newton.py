@@ -1,7 +1,8 @@
 """Newton's method, one step per pass over the data.
 
-The objective is the sum of the losses plus `ridge / 2` times the squared coefficients, the bias left free: the same as
-scikit-learn's with C = 1 / ridge. Where a step made the objective rise, half of it is tried.
+The objective is the sum of the losses plus the penalty, the bias left free. Where a step made the objective rise, half
+of it is tried. The lasso has kinks, so with one a step goes to the optimum of the quadratic model of all else plus the
+lasso itself, as `coordinate_descent.py` says; that needs the Hessian.
 
 Where there is a sample, steps on it come first: they are cheap, and leave an error of the size of the sample's noise,
 which one or two steps over all rows square away. A step needs no exact Hessian, just an exact gradient, so products may
@@ -18,8 +19,10 @@ import numpy as np
 
 from ml_pipeline.columns import Floats
 from ml_pipeline.models.conjugate_gradients import Preconditioner, Solving
+from ml_pipeline.models.coordinate_descent import lasso_step
 from ml_pipeline.models.curvature import newton_step
 from ml_pipeline.models.layout import Layout
+from ml_pipeline.models.penalty import Penalty
 from ml_pipeline.models.sums import Outline, Product, Sums
 from ml_pipeline.templates import Parameters
 
@@ -35,8 +38,6 @@ ROUGH = 0.05
 """As `SMALL`, on a sample, whose noise is as large."""
 ROUGHER = 0.5
 """As `SMALL_OF_MANY`, on a sample."""
-CAUTION = 20.0
-"""Ridge of words and places on a sample, by its own rows: as much as some hundred rows say."""
 SAMPLE_STEPS = 12
 """Steps after which a sample is given up: its rows may have an optimum that is far off, or none."""
 BEGIN: Mapping[str, Any] = {
@@ -51,38 +52,46 @@ def advance(parameters: Parameters, sums: Sums, unit: float) -> Parameters:
     Where the Hessian is only outlined, the step begins instead, and `proceed` goes on with it.
 
     Args:
-        parameters: `ridge`, and where there are any `bias`, `coefficients` and the `progress` of the steps before.
+        parameters: `ridge`, `lasso`, and where there are any `bias`, `coefficients` and the `progress` so far.
         sums: Over all rows, or a sample of them.
         unit: Size of a typical score, in whose terms a step is small.
     """
     theta = sums.layout.vector(parameters.get("bias", 0.0), parameters.get("coefficients", {}))
-    penalty = penalties(parameters, sums.layout, sums.share)
-    objective = sums.loss + float(penalty @ np.square(theta)) / 2
-    gradient = sums.gradient + penalty * theta
+    penalty = Penalty.of(parameters, sums.layout, sums.share)
+    objective = sums.loss + penalty.cost(theta)
+    slope = penalty.slope(sums.gradient, theta)
     before = parameters.get("progress", BEGIN)
     progress = {**before, "share": sums.share, "passes": before["passes"] + 1, "rows": sums.rows}
     # A rise that rounding explains is none.
     if objective > before["objective"] + 1e-11 * abs(objective):
         step = before["step"] / 2
         return _moved(parameters, {**progress, "step": step, "moved": np.inf}, sums.layout, theta - step)
-    progress |= {"objective": objective, "gradient": float(np.max(np.abs(gradient)))}
+    progress |= {"objective": objective, "gradient": float(np.max(np.abs(slope)))}
     sizes = _sizes(sums) / unit
     if isinstance(sums.hessian, Outline):
-        precondition = Preconditioner.of(sums.hessian, penalty, sums.layout)
-        solving = Solving.begin(gradient, precondition, sizes)
+        precondition = Preconditioner.of(sums.hessian, penalty.ridge, sums.layout)
+        solving = Solving.begin(slope, precondition, sizes)
         known = {"wide": True, "known": (sums.layout, theta), "sizes": sizes, "solving": solving}
         return {**parameters, "progress": {**progress, **known}}
-    step, single = newton_step(sums.hessian + np.diag(penalty), gradient, sums.layout.fixed_size())
+    step, single = _step(sums.hessian, sums.gradient, penalty, theta, sums.layout.fixed_size())
     progress |= {"single": single, "step": step, "moved": float(np.max(np.abs(step) * sizes))}
     return _moved(parameters, progress, sums.layout, theta + step)
+
+
+def _step(hessian: Floats, gradient: Floats, penalty: Penalty, theta: Floats, fixed: int) -> tuple[Floats, bool]:
+    """Newton's step, given the derivatives of the losses, and whether single precision will do for the next."""
+    hessian, gradient = hessian + np.diag(penalty.ridge), gradient + penalty.ridge * theta
+    if penalty.lasso > 0.0:
+        return lasso_step(hessian, gradient, theta, penalty.lasso), False
+    return newton_step(hessian, gradient, fixed)
 
 
 def proceed(parameters: Parameters, product: Product) -> Parameters:
     """On with a step that takes several passes; where it is done, the parameters after it."""
     progress = {**parameters["progress"], "passes": parameters["progress"]["passes"] + 1}
     layout, theta = progress["known"]
-    penalty = penalties(parameters, layout, progress["share"])
-    solving = progress["solving"].advance(product.vector + penalty * progress["solving"].direction)
+    ridge = Penalty.of(parameters, layout, progress["share"]).ridge
+    solving = progress["solving"].advance(product.vector + ridge * progress["solving"].direction)
     if not solving.done:
         return {**parameters, "progress": {**progress, "solving": solving}}
     progress.pop("solving")
@@ -101,7 +110,7 @@ def _moved(parameters: Parameters, progress: Mapping[str, Any], layout: Layout, 
     if progress["moved"] > _small(progress) and progress["steps"] < PASSES and progress["passes"] < MANY_PASSES:
         return moved
     moved.pop("progress")
-    return {**moved, "fit": _report(progress, len(theta))}
+    return {**moved, "fit": _report(progress)}
 
 
 def _after_sample(parameters: Parameters) -> Parameters:
@@ -114,18 +123,6 @@ def _after_sample(parameters: Parameters) -> Parameters:
         return parameters
     kept = {key: value for key, value in parameters.items() if key not in ("bias", "coefficients")}
     return {**kept, "progress": {**anew, "single": False}}
-
-
-def penalties(parameters: Parameters, layout: Layout, share: float = 1.0) -> Floats:
-    """The diagonal of the penalty's Hessian: the ridge, and 0 for the bias.
-
-    What a sample says of its rare words is mostly noise, so there words and places are penalised by more.
-    """
-    penalty = np.full(layout.size(), float(parameters["ridge"]))
-    if share < 1.0:
-        penalty[layout.dense_size() :] += CAUTION / share
-    penalty[0] = 0.0
-    return penalty
 
 
 def _sizes(sums: Sums) -> Floats:
@@ -143,23 +140,22 @@ def _small(progress: Mapping[str, Any]) -> float:
     return SMALL_OF_MANY if progress["wide"] else SMALL
 
 
-def _report(progress: Mapping[str, Any], size: int) -> dict[str, Any]:
-    """How the fit went, for a person: objective and gradient are those that the last step started from."""
+def _report(progress: Mapping[str, Any]) -> dict[str, Any]:
+    """How the fit went, for a person: objective and gradient are those that the last step started from.
+
+    With a lasso, the gradient is the least there is, as `Penalty.slope` says.
+    """
     small = _small(progress)
     converged = progress["moved"] <= small
-    notes = []
-    if not converged:
-        notes.append(
-            f"Newton's method did not converge in {progress['passes']} passes over the data: the last step was still "
-            f"{progress['moved']:.2g} where {small:.0e} counts as small. Standardise the columns or raise the ridge."
-        )
-    if progress["wide"]:
-        notes.append(f"Standard errors are left out: {size:,} coefficients are too many to invert their Hessian.")
+    given_up = (
+        f"Newton's method did not converge in {progress['passes']} passes over the data: the last step was still "
+        f"{progress['moved']:.2g} where {small:.0e} counts as small. Standardise the columns or raise the ridge."
+    )
     return {
         "rows": progress["rows"],
         "iterations": progress["passes"],
         "objective": float(progress["objective"]),
         "gradient": progress["gradient"],
         "converged": converged,
-        "note": " ".join(notes),
+        "note": "" if converged else given_up,
     }

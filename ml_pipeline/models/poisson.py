@@ -1,4 +1,4 @@
-"""Poisson regression with a ridge."""
+"""Poisson regression with an elastic net."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ class PoissonRegression(LinearModel):
     @classmethod
     def update(cls, parameters: Parameters, statistics: Sums | Product | None) -> Parameters:
         """One step; the first is to the logarithm of the mean. `FitError` without rows or where nothing was counted."""
-        if "bias" in parameters or not isinstance(statistics, Sums) or statistics.rows == 0:
+        if "bias" in parameters or not isinstance(statistics, Sums) or statistics.weight == 0.0:
             return super().update(parameters, statistics)
         if statistics.label == 0.0:
             raise FitError(
                 "PoissonRegression needs rows in which something was counted",
                 given=f"{statistics.rows} rows, all with label 0",
                 expected="labels above 0 too",
-                do="take a longer history, or correct how the label is made",
+                do="take a longer history, or correct how the label, or the weight, is made",
             )
-        return {**parameters, "bias": float(np.log(statistics.label / statistics.rows))}
+        return {**parameters, "bias": float(np.log(statistics.label / statistics.weight))}

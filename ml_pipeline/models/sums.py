@@ -37,12 +37,14 @@ class Outline:
 class Sums:
     """Losses, their first and second derivatives by the coefficients, and labels, summed over rows.
 
-    Second derivatives are an `Outline` where the Hessian is too large. `share`: of all rows; where it is less than 1,
-    these are sums over a sample, extrapolated.
+    Second derivatives are an `Outline` where the Hessian is too large. `weight`: how often the rows count together,
+    each once where they have no weights. `share`: of all rows; where it is less than 1, these are sums over a sample,
+    extrapolated.
     """
 
     layout: Layout
     rows: int
+    weight: float
     loss: float
     label: float
     label_squares: float
@@ -58,6 +60,7 @@ class Sums:
         return Sums(
             layout,
             a.rows + b.rows,
+            a.weight + b.weight,
             a.loss + b.loss,
             a.label + b.label,
             a.label_squares + b.label_squares,
@@ -70,6 +73,7 @@ class Sums:
         return Sums(
             self.layout,
             round(self.rows / share),
+            self.weight / share,
             self.loss / share,
             self.label / share,
             self.label_squares / share,

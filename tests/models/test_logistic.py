@@ -45,7 +45,8 @@ def test_coefficients_are_those_of_scikit_learn(ridge: float) -> None:
 def test_what_is_learnt_is_plain_and_nothing_temporary_stays() -> None:
     x, y = data(500)
     parameters = LogisticRegression.fit(LogisticRegression(ridge=(1.0, 0.1)).parameters, x, y)
-    assert list(parameters) == ["columns", "ridge", "strengths", "bias", "coefficients", "fit", "standard_errors"]
+    start = ["columns", "ridge", "lasso", "strengths", "weight", "class_weights"]
+    assert list(parameters) == [*start, "bias", "coefficients", "fit", "standard_errors"]
     assert list(parameters["fit"]) == ["rows", "iterations", "objective", "gradient", "converged", "note"]
     assert json.loads(json.dumps(parameters)) == parameters
     assert parameters["fit"]["rows"] == 500
@@ -57,7 +58,7 @@ def test_each_strength_is_a_variant_that_starts_warm() -> None:
     start = LogisticRegression(ridge=(1.0, 0.5)).parameters
     assert start["ridge"] == 1.0
     assert LogisticRegression.variants(start) == [{"ridge": 1.0}, {"ridge": 0.5}]
-    assert LogisticRegression.variants(LogisticRegression().parameters) == ()
+    assert LogisticRegression.variants(LogisticRegression().parameters) == []
     first = LogisticRegression.fit(start, x, y)
     varied = LogisticRegression.vary(first, {"ridge": 0.5})
     assert not LogisticRegression.fitted(varied)

@@ -79,7 +79,8 @@ def test_what_is_learnt_is_plain_and_says_what_is_left_out() -> None:
     x, y = data()
     del x["text"]
     found = LogisticRegression.fit(LogisticRegression().parameters, x, y)
-    assert list(found) == ["columns", "ridge", "strengths", "bias", "coefficients", "fit"]
+    start = ["columns", "ridge", "lasso", "strengths", "weight", "class_weights"]
+    assert list(found) == [*start, "bias", "coefficients", "fit"]
     assert json.loads(json.dumps(found)) == found
     assert found["fit"]["note"] == "Standard errors are left out: 88 coefficients are too many to invert their Hessian."
     warm = LogisticRegression.fit(LogisticRegression.vary(found, {"ridge": 0.9}), x, y)

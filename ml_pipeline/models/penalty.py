@@ -1,0 +1,92 @@
+"""What large coefficients cost: the elastic net (Zou and Hastie 2005, "Regularization and variable selection").
+
+The cost is `ridge / 2` times the squared coefficients plus `lasso` times their sizes, the bias left free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from ml_pipeline.columns import Floats
+from ml_pipeline.errors import ChainError
+from ml_pipeline.models.layout import Layout
+from ml_pipeline.templates import Parameters
+
+Strength: TypeAlias = float | Sequence[float]
+"""One, or several to choose from."""
+CAUTION = 20.0
+"""Ridge of words and places on a sample, by its own rows: as much as some hundred rows say."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Penalty:
+    """`ridge`: of each entry of a coefficient vector, 0 for the bias, shape (size,); `lasso`: of all but the bias."""
+
+    ridge: Floats
+    lasso: float
+
+    @classmethod
+    def of(cls, parameters: Parameters, layout: Layout, share: float = 1.0) -> Penalty:
+        """That of `parameters`.
+
+        What a sample says of its rare words is mostly noise, so there words and places are penalised by more.
+        """
+        ridge = np.full(layout.size(), float(parameters["ridge"]))
+        if share < 1.0:
+            ridge[layout.dense_size() :] += CAUTION / share
+        ridge[0] = 0.0
+        return cls(ridge, float(parameters["lasso"]))
+
+    def cost(self, theta: Floats) -> float:
+        """What is added to the losses."""
+        return float(self.ridge @ np.square(theta)) / 2 + self.lasso * float(np.abs(theta[1:]).sum())
+
+    def slope(self, gradient: Floats, theta: Floats) -> Floats:
+        """The gradient of losses and cost, given that of the losses; the least of them where a coefficient is 0.
+
+        There the cost has a kink, and its slope may be whatever lies between `-lasso` and `lasso`; at the optimum one
+        of them balances the losses, and what is returned is 0.
+        """
+        smooth = gradient + self.ridge * theta
+        if self.lasso == 0.0:
+            return smooth
+        slope = np.where(theta == 0.0, shrunk(smooth, self.lasso), smooth + self.lasso * np.sign(theta))
+        slope[0] = smooth[0]
+        return slope
+
+
+def shrunk(values: Floats, by: float | Floats) -> Floats:
+    """Values nearer to 0 by so much, and 0 where they were as near: the soft threshold."""
+    return np.asarray(np.sign(values) * np.maximum(np.abs(values) - by, 0.0))
+
+
+def strengths(model: str, ridge: Strength, lasso: Strength) -> dict[str, object]:
+    """What to start with, `ridge` and `lasso`, and if there is a choice all of them, `strengths`, as mappings."""
+    listed = {name: _listed(model, name, own) for name, own in (("ridge", ridge), ("lasso", lasso))}
+    varied = {name: own for name, own in listed.items() if len(own) > 1}
+    if len({len(own) for own in varied.values()}) > 1:
+        raise ChainError(
+            f"{model} cannot pair ridge and lasso",
+            given=" and ".join(f"{len(own)} strengths of the {name}" for name, own in varied.items()),
+            expected="as many of both, or several of one only",
+            do="name every pair, such as ridge=(1.0, 1.0, 10.0), lasso=(1.0, 10.0, 10.0)",
+        )
+    pairs = [dict(zip(varied, pair, strict=True)) for pair in zip(*varied.values(), strict=True)]
+    return {**{name: own[0] for name, own in listed.items()}, "strengths": pairs}
+
+
+def _listed(model: str, name: str, strength: Strength) -> list[float]:
+    """One strength of a penalty or several, checked."""
+    several = [float(each) for each in (strength if isinstance(strength, Sequence) else (strength,))]
+    if not several or not all(0.0 <= each < np.inf for each in several):
+        raise ChainError(
+            f"{model} cannot use that {name}",
+            given=f"{name}={strength!r}",
+            expected="a finite number that is 0 or more, or several of them",
+            do=f"leave it out, for the default, or use a tuple such as {name}=(0.1, 1.0, 10.0)",
+        )
+    return several
