@@ -168,11 +168,18 @@ class LinearModel(BaseModel):
         """One step, or a part of one; `FitError` without rows, or with a lasso and too many coefficients."""
         if isinstance(statistics, Product):
             moved = proceed(parameters, statistics)
+        elif statistics and statistics.share < 1.0 and not cls.teaches(statistics):
+            return {**parameters, "progress": BEGIN}
         else:
             sums = cls._some(statistics)
             cls._check_lasso(parameters, sums)
             moved = advance(parameters, sums, cls.unit(sums))
         return cls._with_errors(moved, cast("Sums | Product", statistics)) if cls.fitted(moved) else moved
+
+    @classmethod
+    def teaches(cls, sums: Sums) -> bool:
+        """Whether anything can be learnt from these rows; from a sample that teaches nothing it goes on to all rows."""
+        return sums.weight > 0.0
 
     @classmethod
     def _some(cls, sums: Sums | None) -> Sums:

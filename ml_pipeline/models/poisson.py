@@ -55,15 +55,21 @@ class PoissonRegression(LinearModel):
             )
 
     @classmethod
+    def teaches(cls, sums: Sums) -> bool:
+        return sums.label > 0.0
+
+    @classmethod
     def update(cls, parameters: Parameters, statistics: Sums | Product | None) -> Parameters:
         """One step; the first is to the logarithm of the mean. `FitError` without rows or where nothing was counted."""
         if "bias" in parameters or not isinstance(statistics, Sums) or statistics.weight == 0.0:
             return super().update(parameters, statistics)
-        if statistics.label == 0.0:
-            raise FitError(
-                "PoissonRegression needs rows in which something was counted",
-                given=f"{statistics.rows} rows, all with label 0",
-                expected="labels above 0 too",
-                do="take a longer history, or correct how the label, or the weight, is made",
-            )
-        return {**parameters, "bias": float(np.log(statistics.label / statistics.weight))}
+        if cls.teaches(statistics):
+            return {**parameters, "bias": float(np.log(statistics.label / statistics.weight))}
+        if statistics.share < 1.0:
+            return super().update(parameters, statistics)
+        raise FitError(
+            "PoissonRegression needs rows in which something was counted",
+            given=f"{statistics.rows} rows, all with label 0",
+            expected="labels above 0 too",
+            do="take a longer history, or correct how the label, or the weight, is made",
+        )

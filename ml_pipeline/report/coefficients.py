@@ -96,5 +96,6 @@ def _about(estimator: Mapping[str, Any]) -> Markup:
     fit, ridge = estimator.get("fit"), estimator.get("ridge")
     said = [f"Bias {decimal(estimator.get('bias'), 3, sign=True)}."]
     said += [f"Ridge {number(ridge)}."] if ridge is not None else []
+    said += [f"Lasso {number(estimator['lasso'])}."] if estimator.get("lasso") else []
     said += [f"Fitted to {plural(fit['rows'], 'row')} in {plural(fit['iterations'], 'step')}."] if fit else []
     return tag("p", " ".join(said), class_="small")

@@ -17,7 +17,7 @@ from ml_pipeline.chain import Chain
 from ml_pipeline.columns import Category, Columns, concat
 from ml_pipeline.engines.local import LocalEngine
 from ml_pipeline.engines.passes import FEWEST, MOST, WORTH, Passes, sample
-from ml_pipeline.models import HashedText, Levels, LinearRegression, LogisticRegression, Standardise
+from ml_pipeline.models import HashedText, Levels, LinearRegression, LogisticRegression, PoissonRegression, Standardise
 from ml_pipeline.models import linear_model as linear_models
 from ml_pipeline.templates import Parameters
 from tests.engines.test_local import bits
@@ -210,3 +210,26 @@ def test_a_sample_of_one_class_is_no_failure() -> None:
     (expected,) = exact(Plain, x)
     assert found["estimator"]["fit"]["converged"]
     np.testing.assert_allclose(coefficients(found), coefficients(expected), rtol=1e-6, atol=1e-7)
+
+
+class Counted(Chain):
+    estimator = PoissonRegression("a", ridge=0.5, weight="w")
+
+
+@pytest.mark.parametrize("silent", ["w", "y"])
+def test_a_sample_that_teaches_nothing_is_passed_over(silent: str) -> None:
+    chance = np.random.default_rng(2)
+    batches = [
+        {"a": chance.normal(size=30), "w": np.ones(30), "y": chance.poisson(2.0, 30).astype(float)}
+        for _ in range(WORTH * FEWEST)
+    ]
+    for number in sample(len(batches)):
+        batches[number][silent] = np.zeros(30)
+    loads: Loaders = [lambda batch=batch: batch for batch in batches]  # type: ignore[misc]
+    with Passes(LocalEngine(1)) as total:
+        found = Counted.fit(Counted().parameters, loads, lambda batch: batch["y"], total)
+    whole = concat(batches)
+    expected = Counted.fit(Counted().parameters, whole, whole["y"])
+    assert found["estimator"]["coefficients"]["a"] == pytest.approx(
+        expected["estimator"]["coefficients"]["a"], rel=1e-6
+    )
