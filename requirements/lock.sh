@@ -10,7 +10,7 @@ lock() { # lock NAME ARGUMENT...
     shift
     "$uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
         --no-emit-index-url --no-emit-find-links $upgrade --output-file "requirements/$name.txt" "$@"
-    ! grep -nE '://|/opt/' "requirements/$name.txt" || { echo "requirements/$name.txt names a place" >&2; exit 1; }
+    ! grep -nE '://|(^|[ =@])/' "requirements/$name.txt" || { echo "requirements/$name.txt names a place" >&2; exit 1; }
     echo "requirements/$name.txt: $(grep -c '==' "requirements/$name.txt") packages"
 }
 

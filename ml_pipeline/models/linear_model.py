@@ -75,18 +75,18 @@ class LinearModel(BaseModel):
 
     @classmethod
     def unit(cls, sums: Sums) -> float:
-        """Size of a typical score."""
-        raise NotImplementedError
+        """Size of a typical score; 1 where it is a logarithm."""
+        return 1.0
 
     @classmethod
     def variance(cls, sums: Sums, freedom: float) -> float:
-        """Of a label around its expectation, in terms of the second derivative of the loss.
+        """Of a label around its expectation, by the second derivative of the loss: 1 where they are the same.
 
         Args:
             sums: At the coefficients that are fitted.
             freedom: Degrees of freedom that the fit used.
         """
-        raise NotImplementedError
+        return 1.0
 
     @classmethod
     def transform(cls, x: Encoded, parameters: Parameters = NO_PARAMETERS) -> Floats:

@@ -71,15 +71,6 @@ class LogisticRegression(LinearModel):
         return np.log1p(small) + np.maximum(z, 0.0) - y * z, p - y, small * share * share
 
     @classmethod
-    def unit(cls, sums: Sums) -> float:
-        return 1.0
-
-    @classmethod
-    def variance(cls, sums: Sums, freedom: float) -> float:
-        """That of a label that is 0 or 1 is the second derivative of its loss, so 1."""
-        return 1.0
-
-    @classmethod
     def loss(cls, y: Floats, prediction: Floats) -> Floats:
         p = np.clip(prediction, CLIP, 1.0 - CLIP)
         return -(y * np.log(p) + (1.0 - y) * np.log1p(-p))

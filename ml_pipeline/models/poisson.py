@@ -30,15 +30,6 @@ class PoissonRegression(LinearModel):
         return expected - y * z, expected - y, expected
 
     @classmethod
-    def unit(cls, sums: Sums) -> float:
-        return 1.0
-
-    @classmethod
-    def variance(cls, sums: Sums, freedom: float) -> float:
-        """That of a Poisson number is its expectation, which is the second derivative of its loss, so 1."""
-        return 1.0
-
-    @classmethod
     def loss(cls, y: Floats, prediction: Floats) -> Floats:
         ratio = np.divide(y, prediction, out=np.ones(len(y)), where=y > 0.0)
         return np.asarray(prediction - y + y * np.log(ratio))
