@@ -103,10 +103,10 @@ class Reference:
             as_of: The column of this source that says when a row became known, if it is joined as-of.
             tolerance: How old the row may be.
         """
-        own = [_category(name, columns, key) for key in keys.values()]
+        own = [text_column(name, columns, key) for key in keys.values()]
         known = Groups.of(own)
         groups = known.find(own)
-        times = None if as_of is None else _moments(name, columns, as_of)
+        times = None if as_of is None else time_column(name, columns, as_of)
         usable = groups >= 0 if times is None else (groups >= 0) & ~np.isnat(times)
         order = np.flatnonzero(usable)
         order = order[np.lexsort((groups[order],) if times is None else (times[order], groups[order]))]
@@ -124,9 +124,13 @@ class Reference:
             len(order) - len(kept),
         )
 
+    def batch(self, _number: int) -> Reference:
+        """What a batch of the driving source is looked up in: the same for all."""
+        return self
+
     def find(self, x: Columns) -> Ints:
         """For every row of the driving source the row here that was known at its moment, MISSING for none."""
-        group = self.groups.find([_category("the driving source", x, key) for key in self.keys])
+        group = self.groups.find([text_column("the driving source", x, key) for key in self.keys])
         start, end = self.starts[group], self.starts[np.where(group < 0, group, group + 1)]
         if self.times is None:
             return np.where(end > start, end - 1, MISSING)
@@ -201,7 +205,12 @@ def _at(values: Any, rows: Ints) -> Any:
     )
 
 
-def _category(source: str, columns: Columns, key: str) -> Category:
+def text_column(source: str, columns: Columns, key: str) -> Category:
+    """A column that is joined on.
+
+    Raises:
+        SchemaError: it is not there, or no text.
+    """
     column = columns.get(key)
     if not isinstance(column, Category):
         raise SchemaError(
@@ -213,7 +222,12 @@ def _category(source: str, columns: Columns, key: str) -> Category:
     return column
 
 
-def _moments(source: str, columns: Columns, as_of: str) -> Times:
+def time_column(source: str, columns: Columns, as_of: str) -> Times:
+    """The column that says when a row became known.
+
+    Raises:
+        SchemaError: it is not there, or holds no moments.
+    """
     column = columns.get(as_of)
     if column is None or kind(column) != "time":
         raise SchemaError(

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing
+from itertools import accumulate
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from ml_pipeline.artifacts.datasets import Dataset
 from ml_pipeline.chain import REJECTED
-from ml_pipeline.columns import Category, Column, Columns, Floats, Mask, concat, count, kind, take
+from ml_pipeline.columns import Category, Column, Columns, Mask, concat, count, kind, missing, take
 from ml_pipeline.config import Join as JoinConfig
+from ml_pipeline.data import arrow
 from ml_pipeline.data.conform import Rejects
 from ml_pipeline.data.joins import MATCHED, MOMENT, Join, Reference
 from ml_pipeline.data.rejects import set_apart
 from ml_pipeline.data.revisions import last_of_key
 from ml_pipeline.data.seen import Seen
+from ml_pipeline.data.spilled_join import LargeReference, SpilledReference, size_in_memory
+from ml_pipeline.data.spilling_query import Limits
 from ml_pipeline.durations import duration
 from ml_pipeline.errors import DataError, NothingToDo, SchemaError
 from ml_pipeline.handlers.stage_run import StageRun
+from ml_pipeline.stopwatch import timed
 from ml_pipeline.templates import BaseHandler, Parameters
 
 Load = Callable[[], dict[str, Column]]
+IN_MEMORY = 1 / 4
+"""Share of a stage's memory that other sources may take as columns: to index them takes up to three times as much."""
+DUCKDB = 1 / 3
+"""Share of a stage's memory that DuckDB may take: a quarter of a gigabyte comes to it for batches on their way."""
 
 
 class Prepared(NamedTuple):
@@ -59,20 +69,29 @@ class CombineHandler(BaseHandler):
 
     @classmethod
     def load_params(cls, model: Any, run: StageRun) -> Parameters:
-        """The other sources, indexed."""
+        """The other sources, indexed, save those that are too large for it."""
         driving = run.config.driving(run.request.mode)
         others = [name.partition(".")[2] for name in run.step.reads if name != f"prepared.{driving}"]
-        return {"references": [_reference(run, name) for name in others]}
+        stored = {name: run.datasets(f"prepared.{name}") for name in others}
+        large = _large(run, stored)
+        return {"references": [_reference(run, name, stored[name], name in large) for name in others]}
 
     @classmethod
     def apply(cls, model: Any, parameters: Parameters, data: Prepared, run: StageRun) -> Iterator[Columns]:
         """Joined batches."""
-        run.metrics["duplicates"] = {r.name: r.duplicates for r in parameters["references"] if r.duplicates}
         loads = _latest(run, data.sources[run.config.driving(run.request.mode)])
         if run.online and duration(run.config.behind):
             loads = [_still_open(load, run.config.label) for load in loads]
         loads = [_with_moment(load, run) for load in loads]
-        return run.engine.map(lambda batch: model.transform(batch, parameters), loads)
+        with ExitStack() as disk:
+            references = [_joinable(reference, loads, disk, run) for reference in parameters["references"]]
+            run.metrics["duplicates"] = {r.name: r.duplicates for r in references if r.duplicates}
+
+            def joined(number: int) -> Columns:
+                found: Columns = model.transform(loads[number](), {"references": [r.batch(number) for r in references]})
+                return found
+
+            yield from run.engine.ordered(joined, range(len(loads)))
 
     @classmethod
     def store_output(cls, run: StageRun, data: Prepared, output: Iterator[Columns]) -> None:
@@ -108,9 +127,41 @@ def _report(run: StageRun, rows: int, matched: Counter[str]) -> None:
     run.log.info("%s rows; unmatched: %s", f"{rows:,}", unmatched or "no other sources")
 
 
-def _reference(run: StageRun, name: str) -> Reference:
-    columns = concat([dataset.columns() for dataset in run.datasets(f"prepared.{name}")])
-    return Reference.of(name, columns, cast(JoinConfig, run.config.sources[name].join))
+def _large(run: StageRun, stored: Mapping[str, list[Dataset]]) -> set[str]:
+    """The sources that go beyond the room for sources in memory, where the smallest come first."""
+    sizes = {name: sum(map(_size, datasets)) for name, datasets in stored.items()}
+    ascending = sorted(sizes, key=lambda name: sizes[name])
+    totals = accumulate(sizes[name] for name in ascending)
+    room = IN_MEMORY * run.config.resources.memory_bytes
+    large = {name for name, total in zip(ascending, totals, strict=True) if total > room}
+    for name in sorted(large):
+        run.log.info("%s is joined on disk: in memory it would take about %d MB", name, sizes[name] >> 20)
+    return large
+
+
+def _size(dataset: Dataset) -> int:
+    return size_in_memory(dataset.manifest.schema(), dataset.manifest.rows, dataset.manifest.bytes)
+
+
+def _reference(run: StageRun, name: str, stored: list[Dataset], large: bool) -> Reference | LargeReference:
+    join = cast(JoinConfig, run.config.sources[name].join)
+    if not large:
+        return Reference.of(name, concat([dataset.columns() for dataset in stored]), join)
+    empty = arrow.to_columns(stored[0].empty())
+    return LargeReference.of(
+        name, empty, join, lambda names: [load for dataset in stored for load in dataset.batches(names)]
+    )
+
+
+def _joinable(
+    reference: Reference | LargeReference, loads: Sequence[Load], disk: ExitStack, run: StageRun
+) -> Reference | SpilledReference:
+    """The reference for all batches: one that is large is joined before the first of them."""
+    if isinstance(reference, Reference):
+        return reference
+    limits = Limits(int(DUCKDB * run.config.resources.memory_bytes), run.engine.workers)
+    with timed("compute"):
+        return disk.enter_context(closing(reference.join(loads, limits)))
 
 
 def _latest(run: StageRun, datasets: list[Dataset]) -> list[Load]:
@@ -131,7 +182,7 @@ def _still_open(load: Load, label: str) -> Load:
 
     def still_open() -> dict[str, Column]:
         batch = load()
-        return take(batch, np.isnan(cast(Floats, batch.pop(label)))) if label in batch else batch
+        return take(batch, missing(batch.pop(label))) if label in batch else batch
 
     return still_open
 
@@ -140,7 +191,7 @@ def _chosen(load: Load, mask: Mask, run: StageRun) -> Load:
     def chosen() -> dict[str, Column]:
         batch = take(load(), mask)
         label = batch.get(run.config.label)
-        return batch if run.online or label is None else take(batch, ~np.isnan(cast(Floats, label)))
+        return batch if run.online or label is None else take(batch, ~missing(label))
 
     return chosen
 
@@ -182,10 +233,8 @@ def _judged(batch: Columns, seen: Seen, run: StageRun) -> tuple[dict[str, Column
         raise SchemaError(f"the key {config.key!r} is not text", do="make it a column of strings in the preparation")
     tests = {
         f"{config.key} is missing": key.codes < 0,
-        f"{config.time} is missing": np.isnat(np.asarray(batch[config.time])),
-        f"{config.label} is missing": np.zeros(len(key), bool)
-        if run.online
-        else np.isnan(np.asarray(batch[config.label])),
+        f"{config.time} is missing": missing(batch[config.time]),
+        f"{config.label} is missing": np.zeros(len(key), bool) if run.online else missing(batch[config.label]),
         f"{config.key} came before": ~seen.first(key),
     }
     codes = np.select(list(tests.values()), list(range(len(tests))), -1).astype(np.int32)

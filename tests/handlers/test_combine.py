@@ -11,6 +11,7 @@ import pytest
 
 from ml_pipeline.columns import Category, Columns
 from ml_pipeline.errors import DataError, QuarantineError, SchemaError
+from ml_pipeline.handlers import combine
 
 if TYPE_CHECKING:
     from ml_pipeline.contract import StageResult
@@ -127,6 +128,38 @@ def test_duplicates_of_a_reference_are_counted_and_the_last_one_counts(parcels: 
     assert {row["floor"] for row in _combined(parcels).values() if row["customer"] == "c1"} == {99.0}
 
 
+@pytest.mark.parametrize("mode", ["offline", "online"])
+@pytest.mark.parametrize(
+    ("kilobytes", "on_disk"),
+    [(20_000, []), (8, ["late_by_depot", "traffic"]), (0, ["customers", "late_by_depot", "traffic"])],
+)
+def test_sources_that_do_not_fit_into_memory_are_joined_on_disk_to_the_same_bytes(
+    champion: Parcels,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    mode: Any,
+    kilobytes: int,
+    on_disk: list[str],
+) -> None:
+    before = champion.run(mode, "ingest", "prepare", "combine", force=True)["combine"]
+    monkeypatch.setattr(combine, "IN_MEMORY", kilobytes * 1024 / (2 << 30))
+    caplog.clear()
+    with caplog.at_level("INFO", "ml_pipeline.combine"):
+        after = champion.run(mode, "combine", force=True)["combine"]
+    said = [record.message for record in caplog.records if "is joined on disk" in record.message]
+    assert [line.split()[0] for line in said] == on_disk
+    assert after.artifacts[0].digest == before.artifacts[0].digest
+    assert (after.metrics, after.quarantined) == (before.metrics, before.quarantined)
+
+
+def test_duplicates_of_a_source_on_disk_are_counted_too(parcels: Parcels, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(combine, "IN_MEMORY", 0)
+    parcels.add("customers", "c1,gold,99")
+    result = _combine(parcels)
+    assert result.metrics["duplicates"] == {"customers": 1}
+    assert {row["floor"] for row in _combined(parcels).values() if row["customer"] == "c1"} == {99.0}
+
+
 def test_too_many_rows_without_label_stop_the_run(parcels: Parcels) -> None:
     lines = parcels.lines("parcels")
     parcels.write("parcels", [lines[0], *(line.rpartition(",")[0] + ",NA" for line in lines[1:])])
@@ -152,11 +185,13 @@ def test_where_nothing_is_left_it_says_so(parcels: Parcels) -> None:
     ],
 )
 def test_a_preparation_that_does_not_give_what_the_join_needs_is_named(
-    parcels: Parcels, old: str, new: str, words: str
+    parcels: Parcels, monkeypatch: pytest.MonkeyPatch, old: str, new: str, words: str
 ) -> None:
     parcels.replace("models.py", old, new)
-    with pytest.raises(SchemaError, match=words):
-        _combine(parcels)
+    for room in (1.0, 0.0):
+        monkeypatch.setattr(combine, "IN_MEMORY", room)
+        with pytest.raises(SchemaError, match=words):
+            _combine(parcels)
 
 
 def test_two_sources_that_give_the_same_column_are_told_apart(parcels: Parcels) -> None:

@@ -14,6 +14,7 @@ from ml_pipeline.chain import Chain
 from ml_pipeline.contract import Mode, StageRequest
 from ml_pipeline.discovery import FOLDERS, find
 from ml_pipeline.engines.local import LocalEngine
+from ml_pipeline.handlers import combine as combine_handler
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.run import handler_of, run
 from ml_pipeline.stages import select
@@ -52,6 +53,12 @@ def wide(place: Place) -> Work:
 def combine(place: Place) -> Work:
     """The whole stage."""
     return _stage(place, "offline", "combine", lambda files: lambda: judging.joined(files))
+
+
+def combine_on_disk(place: Place) -> Work:
+    """The same, with no room for other sources in memory."""
+    combine_handler.IN_MEMORY = 0.0
+    return combine(place)
 
 
 def prepare(place: Place) -> Work:
