@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import click
 
 from ml_pipeline.cli.common import as_json_text, json_option, remember, store_option, store_uri, use_case_argument
+from ml_pipeline.cli.progress_lines import ProgressLines
 from ml_pipeline.errors import NothingToDo, UsageError
 
 
@@ -144,21 +143,7 @@ def _run(request: Any) -> Any:
 
         with progress_bar() as shown:
             return run(request, shown)
-    return run(request, _progress_lines())
-
-
-def _progress_lines() -> Callable[[str, int, int], None]:
-    """A line at most every five seconds, for logs."""
-    import time
-
-    said = [time.monotonic()]
-
-    def say(step: str, done: int, of: int) -> None:
-        if time.monotonic() - said[0] >= 5:
-            said[0] = time.monotonic()
-            logging.getLogger("ml_pipeline.run").info("%s: batch %d of %d", step, done, of)
-
-    return say
+    return run(request, ProgressLines())
 
 
 def _exit(results: Any) -> None:
