@@ -340,7 +340,7 @@ class Chain(BaseModel):
 
     @classmethod
     def transform(cls, x: Columns, parameters: Parameters = NO_PARAMETERS) -> Any:
-        """The estimator's prediction, shape (rows,)."""
+        """The estimator's prediction, shape (rows,), or (rows, classes) where it tells classes apart."""
         return cls.estimator.transform(cls.encode(x, parameters), parameters["estimator"])
 
     @classmethod
@@ -361,6 +361,14 @@ class Chain(BaseModel):
     @classmethod
     def loss(cls, y: Floats, prediction: Floats) -> Floats:
         return cls.estimator.loss(y, prediction)
+
+    @classmethod
+    def labels(cls, parameters: Parameters, column: Column) -> Floats:
+        return cls.estimator.labels(parameters["estimator"], column)
+
+    @classmethod
+    def named(cls, parameters: Parameters, prediction: Floats) -> dict[str, Column]:
+        return cls.estimator.named(parameters["estimator"], prediction)
 
     @classmethod
     def variants(cls, parameters: Parameters) -> Sequence[Parameters]:

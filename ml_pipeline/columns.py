@@ -87,12 +87,14 @@ class Category:
         words = (*self.vocabulary, "")
         return [words[code] for code in used.tolist()], place
 
-    def recode(self, vocabulary: Sequence[str], other: int = MISSING) -> Category:
-        """The same values as codes into another vocabulary; words it lacks become `other`."""
+    def recode(self, vocabulary: Sequence[str], other: int = MISSING, missing: int = MISSING) -> Category:
+        """The same values as codes into another vocabulary; words it lacks become `other`, missing ones `missing`."""
+        return Category(np.append(self.places(vocabulary, other), np.int32(missing))[self.codes], tuple(vocabulary))
+
+    def places(self, vocabulary: Sequence[str], other: int) -> npt.NDArray[np.int32]:
+        """The place of each of the own words in another vocabulary, `other` where it has none."""
         index = {word: code for code, word in enumerate(vocabulary)}
-        table = [index.get(word, other) for word in self.vocabulary]
-        codes = np.array([*table, MISSING], np.int32)[self.codes]
-        return Category(codes, tuple(vocabulary))
+        return np.array([index.get(word, other) for word in self.vocabulary], np.int32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +181,14 @@ def as_column(values: object) -> Column:
     if values.dtype.kind == "M" and values.ndim == 1:
         return values.astype("datetime64[us]", copy=False)
     raise TypeError(f"an array of {values.dtype} with shape {values.shape} is no column (for text use Category.of)")
+
+
+def missing(column: Column) -> Mask:
+    """Which rows have no value, shape (rows,); of a block, those that lack any of its numbers."""
+    if isinstance(column, Category):
+        return column.codes < 0
+    lacking: Mask = np.isnat(column) if column.dtype.kind == "M" else np.isnan(np.asarray(column, np.float64))
+    return np.asarray(lacking.any(axis=1)) if lacking.ndim == 2 else lacking
 
 
 def count(columns: Encoded) -> int:

@@ -10,8 +10,13 @@ from ml_pipeline.contract import MODES
 from ml_pipeline.durations import microseconds
 from ml_pipeline.errors import ConfigError
 
-METRICS = ("roc_auc", "average_precision", "log_loss", "brier", "calibration_error")
-"""What a floor can be set for; `models.metrics` computes them."""
+METRICS = {
+    "probability": ("roc_auc", "average_precision", "log_loss", "brier", "calibration_error"),
+    "number": ("rmse", "mae", "r2", "bias"),
+    "count": ("deviance", "mae", "rmse", "calibration_ratio"),
+    "class": ("log_loss", "accuracy", "balanced_accuracy", "macro_roc_auc", "brier"),
+}
+"""What a floor can be set for, by what the model predicts; `models.evaluation.JUDGES` compute them."""
 DURATION = "a number and a unit, such as 90s, 15min, 2h or 30d"
 
 
@@ -103,14 +108,16 @@ def _check_split(config: UseCaseConfig) -> None:
 
 
 def _check_floors(config: UseCaseConfig) -> None:
+    """That they are metrics at all: which kind the model predicts, its code alone says."""
+    metrics = tuple(dict.fromkeys(name for names in METRICS.values() for name in names))
     for key in ("floors", "slice_floors"):
         for name in getattr(config.evaluate, key):
-            if name not in METRICS:
+            if name not in metrics:
                 raise BrokenRule(
                     f"{name} is no metric, so it can have no floor",
                     ("evaluate", key, name),
                     name,
-                    f"one of {', '.join(METRICS)}",
+                    f"one of {', '.join(metrics)}",
                 )
 
 

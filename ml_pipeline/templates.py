@@ -11,16 +11,21 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeAlias
 
-from ml_pipeline.columns import Columns, Floats, Kind
-from ml_pipeline.errors import ChainError
+import numpy as np
+
+from ml_pipeline.columns import Column, Columns, Floats, Kind, kind
+from ml_pipeline.errors import ChainError, FitError
 
 if TYPE_CHECKING:
     from ml_pipeline.handlers.stage_run import StageRun
 
 Parameters: TypeAlias = Mapping[str, Any]
 """What a model starts from and learns: plain values and arrays that go to the YAML and back unchanged."""
+Predicts: TypeAlias = Literal["probability", "number", "count", "class"]
+"""What an estimator predicts: the probability of label 1, an amount, an expected count, or the probability of each of
+several classes. It decides how predictions are judged."""
 NO_PARAMETERS: Parameters = MappingProxyType({})
 """What a model that learns nothing is served with."""
 Statistics: TypeAlias = Any
@@ -45,6 +50,8 @@ class BaseModel:
     learns: ClassVar[bool] = False
     accepts: ClassVar[tuple[Kind, ...]] = ("number",)
     """Kinds of column it works on, the usual one first."""
+    predicts: ClassVar[Predicts] = "probability"
+    """What an estimator's `transform` gives."""
 
     def __init__(self, *columns: str, **options: Any) -> None:
         self.parameters: Parameters = self.start(*columns, **options)
@@ -99,6 +106,32 @@ class BaseModel:
     def loss(cls, y: Floats, prediction: Floats) -> Floats:
         """Loss of each row, shape (rows,); what `fit` makes small in the mean."""
         raise NotImplementedError
+
+    @classmethod
+    def classes(cls, parameters: Parameters) -> tuple[str, ...]:
+        """The names of the classes it tells apart, where it predicts one of several."""
+        return ()
+
+    @classmethod
+    def labels(cls, parameters: Parameters, column: Column) -> Floats:
+        """The labels y that a column holds, shape (rows,), NaN where one is missing.
+
+        Raises:
+            FitError: they are of a kind that this estimator cannot learn from.
+        """
+        if kind(column) != "number":
+            raise FitError(
+                f"{cls.__name__} learns from numbers only",
+                given=f"a label that is a {kind(column)} column",
+                expected="a number in every row",
+                do="make the label a number in the preparation, or use SoftmaxRegression for several classes",
+            )
+        return np.asarray(column, np.float64)
+
+    @classmethod
+    def named(cls, parameters: Parameters, prediction: Floats) -> dict[str, Column]:
+        """What `transform` gave, as the columns that are stored and postprocessed."""
+        return {"prediction": prediction}
 
     @classmethod
     def fit(cls, parameters: Parameters, x: Any, y: Any, total: Total = at_once) -> Parameters:

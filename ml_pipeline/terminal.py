@@ -24,6 +24,7 @@ from ml_pipeline.discovery import find
 from ml_pipeline.errors import UsageError
 from ml_pipeline.lineage.rejects import Rejected
 from ml_pipeline.lineage.results import stored_results
+from ml_pipeline.models.metric import interval, shown
 from ml_pipeline.stopwatch import ACTIVITIES
 from ml_pipeline.validation import Check
 
@@ -181,7 +182,7 @@ def _model(console: Console, registry: Registry) -> None:
     console.print(f"\n[bold]model {version}[/bold], as of {registry.model(version).as_of}")
     table = plain_table("on unseen rows", ">value", "95 % interval")
     for name, own in found["metrics"].items():
-        table.add_row(name, f"{own['value']:.4f}", f"{own['low']:.4f} to {own['high']:.4f}")
+        table.add_row(name, shown(own), interval(own))
     console.print(table)
     console.print(f"{found['rows']:,} test rows. " + " ".join(found["verdict"]["reasons"]))
     console.print(f"parameters   {registry.store.address(registry.key(version, PARAMETERS))}")

@@ -18,23 +18,31 @@ from ml_pipeline.lineage.history import Reign
 from ml_pipeline.lineage.reproduction import Reproduction
 from ml_pipeline.lineage.snapshots import Snapshot
 from ml_pipeline.lineage.succession import Succession
+from ml_pipeline.models.metric import interval, shown
 from ml_pipeline.terminal import plain_table, screen
 
 VERDICTS = {True: "passed", False: "rejected", None: "not evaluated"}
+LISTED = 2
+"""Metrics of each model that a list of models shows, the first ones."""
 UNKNOWN = "before moments were written down"
 
 
 def models_table(rows: Sequence[dict[str, Any]]) -> None:
     """One line per model."""
-    table = plain_table("version", "", "as of", ">rows", ">ROC-AUC", ">average precision", "verdict", "")
+    names = _first_metrics(rows)
+    table = plain_table("version", "", "as of", ">rows", *(f">{name}" for name in names), "verdict", "")
     for row in rows:
-        metrics = row["metrics"]
+        metrics = (_interval(row["metrics"].get(name)) for name in names)
         table.add_row(
             row["version"], "champion" if row["champion"] else "", row["as_of"], f"{row['rows']:,}",
-            _interval(metrics.get("roc_auc")), _interval(metrics.get("average_precision")), VERDICTS[row["passed"]],
-            _synthetic(row["synthetic"]),
+            *metrics, VERDICTS[row["passed"]], _synthetic(row["synthetic"]),
         )  # fmt: skip
     screen().print(table)
+
+
+def _first_metrics(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """Those that its list shows; more where a use case once predicted something else."""
+    return list(dict.fromkeys(name for row in rows for name in list(row["metrics"])[:LISTED]))
 
 
 def show_model(own: Description) -> None:
@@ -182,7 +190,7 @@ def _number(value: float | None) -> str:
 
 
 def _interval(metric: Mapping[str, float] | None) -> str:
-    return f"{metric['value']:.4f} ({metric['low']:.4f} to {metric['high']:.4f})" if metric else ""
+    return f"{shown(metric)} ({interval(metric)})" if metric else ""
 
 
 def _synthetic(sources: Sequence[str]) -> str:

@@ -35,6 +35,7 @@ def test_recoding_keeps_the_words_of_the_other_vocabulary_and_no_more(
 def test_recoding_puts_unknown_words_where_it_is_told_and_leaves_missing_ones_missing() -> None:
     recoded = Category.of(["a", "x", None]).recode(["b", "a"], other=0)
     assert recoded.codes.tolist() == [1, 0, MISSING]
+    assert Category.of(["a", "x", None]).recode(["b", "a"], other=0, missing=2).codes.tolist() == [1, 0, 2]
 
 
 @settings(max_examples=40)

@@ -14,7 +14,7 @@ from ml_pipeline.config_file import parse
 from ml_pipeline.config_rules import METRICS
 from ml_pipeline.discovery import BUILT_IN
 from ml_pipeline.errors import ConfigError
-from ml_pipeline.models.metrics import Ranking
+from ml_pipeline.models.evaluation import JUDGES
 
 TEXT = """\
 question: Will it be late?
@@ -88,7 +88,9 @@ def refused(text: str, **overrides: Any) -> ConfigError:
 
 
 def test_a_floor_can_be_set_for_every_metric_that_is_computed() -> None:
-    assert tuple(Ranking.of(np.array([0.0, 1.0]), np.array([0.1, 0.9])).metrics(np.ones(2))) == METRICS
+    y, p = np.array([0.0, 1.0]), {"class": np.eye(2)}
+    computed = {kind: judge.of(y, p.get(kind, y)).metrics(np.ones(2)) for kind, judge in JUDGES.items()}
+    assert {kind: tuple(names) for kind, names in computed.items()} == METRICS
 
 
 def test_everything_that_is_written_is_read() -> None:

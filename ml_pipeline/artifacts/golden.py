@@ -35,10 +35,11 @@ def check(model: Any, parameters: Parameters, content: bytes, where: str = GOLDE
         raise IntegrityError("these are no golden rows", given=where, expected=f"a column {PREDICTION!r}")
     expected = np.asarray(rows.pop(PREDICTION))
     found: Floats = model.transform(rows, parameters)
-    if other := np.flatnonzero(found.view(np.int64) != expected.view(np.int64)).tolist():
+    wrong = found.view(np.int64) != expected.view(np.int64)
+    if other := np.unique(np.nonzero(wrong)[0]).tolist():
         raise IntegrityError(
             f"the model predicts otherwise than when it was evaluated, for {len(other)} of {len(expected)} golden rows",
-            given=f"row {other[0]}: {found[other[0]]!r}",
-            expected=repr(expected[other[0]]),
+            given=f"row {other[0]}: {found[other[0]].tolist()!r}",
+            expected=repr(expected[other[0]].tolist()),
             do="look for another processor, NumPy or source than at evaluation, and evaluate it there",
         )

@@ -49,6 +49,13 @@ class StoredCategory(Category):
     def coded(self, codes: npt.NDArray[np.int32]) -> Category:
         return StoredCategory(codes, self.words)
 
+    def places(self, vocabulary: Sequence[str], other: int) -> npt.NDArray[np.int32]:
+        import pyarrow.compute as pc
+
+        found = pc.index_in(self.words.array, value_set=_strings(vocabulary))
+        places: npt.NDArray[np.int32] = pc.fill_null(found, other).to_numpy(zero_copy_only=False)
+        return places
+
     def __reduce__(self) -> tuple[Any, ...]:
         return StoredCategory, (self.codes, self.words)
 
@@ -88,11 +95,13 @@ def to_table(columns: Columns) -> pa.Table:
 
 def words_of(category: Category) -> pa.StringArray:
     """The vocabulary as Arrow holds it."""
+    return category.words.array if isinstance(category, StoredCategory) else _strings(category.vocabulary)
+
+
+def _strings(words: Sequence[str]) -> pa.StringArray:
     import pyarrow as pa
 
-    if isinstance(category, StoredCategory):
-        return category.words.array
-    content = [word.encode() for word in category.vocabulary]
+    content = [word.encode() for word in words]
     ends = np.cumsum([0, *map(len, content)], dtype=np.int32)
     # `pa.array` would look for pandas in the environment, which a model must not.
     return pa.StringArray.from_buffers(len(content), pa.py_buffer(ends), pa.py_buffer(b"".join(content)))

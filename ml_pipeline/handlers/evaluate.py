@@ -18,8 +18,9 @@ from ml_pipeline.contract import Artifact
 from ml_pipeline.drawing import services
 from ml_pipeline.errors import ChainError, SchemaError
 from ml_pipeline.handlers.stage_run import StageRun
+from ml_pipeline.models.choices import arranged
 from ml_pipeline.models.curves import curves
-from ml_pipeline.models.evaluation import Rules, Scored, measure
+from ml_pipeline.models.evaluation import CANDIDATE, Rules, Scored, measure
 from ml_pipeline.picture import svg
 from ml_pipeline.report import card
 from ml_pipeline.report.facts import Facts
@@ -68,17 +69,24 @@ class EvaluateHandler(BaseHandler):
                 given=", ".join(unknown),
                 expected=", ".join(data.manifest.columns),
             )
-        usable = {role: own for role, own in parameters.items() if role == "candidate" or _fits(model, own, data, run)}
+        usable = {role: own for role, own in parameters.items() if role == CANDIDATE or _fits(model, own, data, run)}
+        classes = _classes(model, parameters[CANDIDATE])
 
         def score(batch: Columns) -> dict[str, Column]:
-            predictions = {f"prediction.{role}": model.transform(batch, own) for role, own in usable.items()}
-            return {"y": batch[run.config.label], **predictions, **{f"slice.{name}": batch[name] for name in wanted}}
+            y = model.labels(parameters[CANDIDATE], batch[run.config.label])
+            predictions = {
+                f"prediction.{role}": arranged(model.transform(batch, own), _classes(model, own), classes)
+                for role, own in usable.items()
+            }
+            return {"y": y, **predictions, **{f"slice.{name}": batch[name] for name in wanted}}
 
         rows = concat(list(run.engine.map(score, data.batches(sorted({*model.inputs(), run.config.label, *wanted})))))
         return Scored(
             cast(Floats, rows["y"]),
             {role: cast(Floats, rows[f"prediction.{role}"]) for role in usable},
             {name: rows[f"slice.{name}"] for name in wanted},
+            model.estimator.predicts,
+            classes,
         )
 
     @classmethod
@@ -87,7 +95,7 @@ class EvaluateHandler(BaseHandler):
         roles = {"model_version": run.model_version, "champion": _other(run), "test": data.manifest.digest}
         config = run.config
         rules = Rules(config.evaluate.floors, config.evaluate.slice_floors, config.evaluate.replicates, config.seed)
-        drawn = {"curves": {role: curves(output.y, p) for role, p in output.predictions.items()}}
+        drawn = {"curves": curves(output)}
         found = roles | {"synthetic": sorted(run.synthetic)} | measure(output, rules) | drawn
         content = plain_yaml.dump(found)
         run.store.create(_evidence(run, content), content)
@@ -97,6 +105,10 @@ class EvaluateHandler(BaseHandler):
         run.store.put(run.registry.key(run.model_version, REPORT), render(facts).encode())
         run.store.put(run.registry.key(run.model_version, METRICS), content)
         _left(run, found)
+
+
+def _classes(model: type[Chain], parameters: Parameters) -> tuple[str, ...]:
+    return model.estimator.classes(parameters["estimator"])
 
 
 def _other(run: StageRun) -> str:

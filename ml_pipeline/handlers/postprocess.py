@@ -64,19 +64,28 @@ class PostprocessHandler(BaseHandler):
         run.left(run.finish(writer, [data.predictions, data.combined], model_version=run.model_version))
 
 
-def _ranks(predictions: Dataset) -> Callable[[Floats], Floats]:
-    """Prediction -> its place among all of the run, 1 for the highest; equal ones share the better place."""
-    ordered = np.sort(cast(Floats, predictions.columns(["prediction"])["prediction"]))
-    return lambda own: (len(ordered) - np.searchsorted(ordered, own, side="right") + 1).astype(np.float64)
+def _ranks(predictions: Dataset) -> Callable[[Columns], Floats]:
+    """The place of each row's prediction among all of the run, 1 for the highest; equal ones share the better place.
+
+    Where a class is predicted, that of its probability.
+    """
+    by = "probability" if "probability" in predictions.manifest.columns else "prediction"
+    ordered = np.sort(cast(Floats, predictions.columns([by])[by]))
+
+    def ranks(batch: Columns) -> Floats:
+        above = len(ordered) - np.searchsorted(ordered, cast(Floats, batch[by]), side="right")
+        return (above + 1).astype(np.float64)
+
+    return ranks
 
 
-def _paired(predictions: Dataset, combined: Dataset, ranks: Callable[[Floats], Floats]) -> list[Callable[[], Columns]]:
+def _paired(predictions: Dataset, combined: Dataset, ranks: Callable[[Columns], Floats]) -> list[Callable[[], Columns]]:
     """Batches of both side by side: serve kept rows and borders."""
 
     def pair(left: Callable[[], Columns], right: Callable[[], Columns]) -> Callable[[], Columns]:
         def load() -> dict[str, Column]:
             batch = {**right(), **left()}
-            return {**batch, RANK: ranks(cast(Floats, batch["prediction"]))}
+            return {**batch, RANK: ranks(batch)}
 
         return load
 

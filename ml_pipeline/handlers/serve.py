@@ -61,10 +61,10 @@ class ServeHandler(BaseHandler):
 
         def predict(batch: Columns) -> dict[str, Column]:
             known = {name: batch[name] for name in identity}
-            prediction = model.transform(batch, parameters)
+            predicted = model.named(parameters, model.transform(batch, parameters))
             version = Category(np.zeros(count(batch), np.int32), (run.model_version,))
             why = reasons(model, batch, parameters, most) if most else {}
-            return {**known, "prediction": prediction, **why, "model_version": version}
+            return {**known, **predicted, **why, "model_version": version}
 
         return run.engine.map(predict, data.batches(list(dict.fromkeys([*identity, *model.inputs()]))))
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from functools import partial
 from math import isfinite
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -77,7 +77,7 @@ class TrainHandler(BaseHandler):
         for name, wanted in model.training_inputs().items():
             require(model.__name__, [name], kinds, wanted)
         run.rows_in = data.train.manifest.rows + data.validation.manifest.rows
-        label = partial(_label, name=run.config.label)
+        label = partial(_label, model=model, start=start, name=run.config.label)
         learnt, judged = ([*inputs, run.config.label] for inputs in (model.training_inputs(), model.inputs()))
         fitted = _variants(model, start, (data.train.batches(learnt), label), run)
         losses = _mean_losses(model, fitted, (data.validation.batches(judged), label), run)
@@ -120,8 +120,8 @@ def _profile(train: Dataset, run: StageRun) -> dict[str, Any]:
     return {**found, run.config.time: found[run.config.time] | whole}
 
 
-def _label(batch: Columns, name: str) -> Floats:
-    return cast(Floats, batch[name])
+def _label(batch: Columns, model: type[Chain], start: Parameters, name: str) -> Floats:
+    return model.labels(start, batch[name])
 
 
 def _variants(model: type[Chain], start: Parameters, rows: tuple[Any, Any], run: StageRun) -> dict[str, Parameters]:

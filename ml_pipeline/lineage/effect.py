@@ -65,4 +65,4 @@ def _coefficients(parameters: Parameters, within: str = "") -> dict[str, float]:
     """The estimator's bias and coefficients by name, or their standard errors."""
     estimator: Any = parameters.get("estimator", {})
     own = estimator.get(within, {}) if within else estimator
-    return {**({"bias": own["bias"]} if "bias" in own else {}), **dict(leaves(own.get("coefficients", {})))}
+    return {**(dict(leaves(own["bias"], "bias")) if "bias" in own else {}), **dict(leaves(own.get("coefficients", {})))}

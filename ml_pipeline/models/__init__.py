@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ml_pipeline.models.many_levels import ManyLevels
     from ml_pipeline.models.poisson import PoissonRegression
     from ml_pipeline.models.recent_rate import RecentRate
+    from ml_pipeline.models.softmax import SoftmaxRegression
     from ml_pipeline.models.spline import Spline
     from ml_pipeline.models.standardise import Standardise
 
@@ -32,6 +33,7 @@ __all__ = [
     "ManyLevels",
     "PoissonRegression",
     "RecentRate",
+    "SoftmaxRegression",
     "Spline",
     "Standardise",
 ]
@@ -48,6 +50,7 @@ _FILES = {
     "ManyLevels": "many_levels",
     "PoissonRegression": "poisson",
     "RecentRate": "recent_rate",
+    "SoftmaxRegression": "softmax",
     "Spline": "spline",
     "Standardise": "standardise",
 }

@@ -61,8 +61,8 @@ class Descent:
         self.values[held] = values
 
 
-def lasso_step(hessian: Floats, gradient: Floats, theta: Floats, lasso: float) -> Floats:
-    """The step d that minimises `gradient'd + d'Hd / 2 + lasso |theta + d|`, the first entry, the bias, left free.
+def lasso_step(hessian: Floats, gradient: Floats, theta: Floats, lasso: float, biases: int = 1) -> Floats:
+    """The step d that minimises `gradient'd + d'Hd / 2 + lasso |theta + d|`, the first entries, the bias, left free.
 
     Columns that hold nothing beside the bias, up to rounding, get the coefficient 0.
 
@@ -71,19 +71,22 @@ def lasso_step(hessian: Floats, gradient: Floats, theta: Floats, lasso: float) -
         gradient: Of the losses and the ridge, shape (size,).
         theta: The coefficients so far, shape (size,).
         lasso: Above 0.
+        biases: Entries of the bias, one for each class.
     """
-    along = hessian[0] / (hessian[0, 0] or 1.0)
-    inner = hessian - np.outer(along, hessian[0])
+    free = np.linalg.pinv(hessian[:biases, :biases], rcond=SINGULAR, hermitian=True)
+    along = free @ hessian[:biases]
+    inner = hessian - along.T @ hessian[:biases]
     own = np.flatnonzero(np.diag(inner) > SINGULAR * np.diag(hessian))
+    own = own[own >= biases]
     others = theta.copy()
-    others[[0, *own]] = 0.0
-    slope = gradient - along * gradient[0] - inner @ others
+    others[[*range(biases), *own]] = 0.0
+    slope = gradient - along.T @ gradient[:biases] - inner @ others
     size = np.sqrt(np.diag(inner)[own])
     scaled = inner[np.ix_(own, own)] / np.outer(size, size)
     found = np.zeros_like(theta)
     found[own] = _optimum(Descent(scaled, lasso / size, theta[own] * size, slope[own] / size)) / size
     step = found - theta
-    step[0] = -along[1:] @ step[1:] - gradient[0] / (hessian[0, 0] or 1.0)
+    step[:biases] = -free @ gradient[:biases] - along[:, biases:] @ step[biases:]
     return step
 
 

@@ -1,41 +1,85 @@
 """What a plot of a model's quality shows: curves of thresholds, calibration and the spread of its predictions.
 
-Everything is plain lists, ready to be stored. Labels y are 0 or 1, probabilities p lie between, each of shape (rows,).
+Everything is plain lists, ready to be stored. Labels y and predictions p have shape (rows,), predictions of several
+classes shape (rows, classes).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ml_pipeline.columns import Floats
-from ml_pipeline.models.metrics import Ranking
+from ml_pipeline.models.evaluation import Scored
+from ml_pipeline.models.metrics import BINS
+from ml_pipeline.models.thresholds import Thresholds
 
 POINTS = 120
 """Most points of a curve."""
 BARS = 30
-"""Bars of the histogram, all equally wide, from 0 to 1."""
+"""Bars of a histogram, all equally wide."""
+TAILS = (0.01, 0.99)
+"""Quantiles of the residuals between which their bars stand; the first and the last one hold the rest."""
 NORMAL = 1.959963984540054
 """The standard normal distribution exceeds it with a probability of 2.5 %."""
+RATE, MEAN = "positive_rate", "mean_label"
+"""What is observed in a bin of a calibration."""
 
 
-def curves(y: Floats, p: Floats) -> dict[str, Any]:
-    """All of them.
+def curves(scored: Scored) -> dict[str, dict[str, Any]]:
+    """By role, what there is to draw of predictions of this kind."""
+    if scored.predicts == "probability":
+        return {role: of_probabilities(scored.y, p) for role, p in scored.predictions.items()}
+    if scored.predicts == "class":
+        return {role: of_classes(scored.y, p) for role, p in scored.predictions.items()}
+    return of_amounts(scored.y, scored.predictions)
+
+
+def of_probabilities(y: Floats, p: Floats) -> dict[str, Any]:
+    """Of labels 0 and 1.
 
     `roc` (`fpr`, `tpr`) and `precision_recall` (`recall`, `precision`) run from the strictest threshold to the
     loosest, first and last point included, and are empty where there is but one class. `calibration` has up to ten
-    bins of equally many rows, rows of equal p in one bin, by ascending p. `histogram` counts `zeros` and `ones`.
+    bins of equally many rows, rows of equal p in one bin, by ascending p. `histogram` counts `zeros` and `ones`, from
+    0 to 1.
     """
-    ranking = Ranking.of(y, p)
-    hits, misses = np.cumsum(ranking.y)[ranking.ends], np.cumsum(1.0 - ranking.y)[ranking.ends]
+    thresholds = Thresholds.of(y, p)
+    hits, misses = thresholds.above(np.ones(len(y)))
     one_class = len(y) == 0 or not 0.0 < hits[-1] < len(y)
     return {
         "roc": {"fpr": [], "tpr": []} if one_class else _roc(hits, misses),
         "precision_recall": {"recall": [], "precision": []} if one_class else _precision_recall(hits, misses),
-        "calibration": _calibration(ranking),
-        "histogram": {"zeros": _counts(p[y == 0.0]), "ones": _counts(p[y == 1.0])},
+        "calibration": _calibration(thresholds, RATE),
+        "histogram": {"zeros": _counts(p[y == 0.0], (0.0, 1.0)), "ones": _counts(p[y == 1.0], (0.0, 1.0))},
+    }
+
+
+def of_amounts(y: Floats, predictions: Mapping[str, Floats]) -> dict[str, dict[str, Any]]:
+    """Of numbers and counts, by role: `calibration` in bins as above, with the mean label of each; `residuals`, the
+    `counts` of prediction less label between the ends `low` and `high`, which all roles share."""
+    residuals = {role: p - y for role, p in predictions.items()}
+    ends = _ends(list(residuals.values()))
+    return {
+        role: {
+            "calibration": _calibration(Thresholds.of(y, p), MEAN),
+            "residuals": {"low": ends[0], "high": ends[1], "counts": _counts(residuals[role], ends)},
+        }
+        for role, p in predictions.items()
+    }
+
+
+def of_classes(y: Floats, p: Floats) -> dict[str, Any]:
+    """Of several classes: `calibration` of the probability given to the most probable class, with the share of rows
+    that are of it; `confusion`, the number of rows of each class (a row) that were taken for each (a column)."""
+    chosen, width = p.argmax(axis=1), p.shape[1]
+    right = (chosen == y).astype(np.float64)
+    cells = np.bincount(y.astype(np.intp) * width + chosen, minlength=width**2)
+    return {
+        "calibration": _calibration(Thresholds.of(right, p.max(axis=1)), RATE),
+        "confusion": cells.reshape(width, width).tolist(),
     }
 
 
@@ -80,22 +124,38 @@ def _thinned(way: Floats) -> npt.NDArray[np.intp]:
     return np.unique([0, *near, len(way) - 1])
 
 
-def _calibration(ranking: Ranking) -> dict[str, list[float]]:
+def _calibration(thresholds: Thresholds, observed: str) -> dict[str, list[float]]:
     """The bins of the calibration error: what was predicted, what came true, and how far chance may have moved it."""
-    if len(ranking.p) == 0:
-        return {name: [] for name in ("mean_prediction", "positive_rate", "low", "high", "rows")}
-    rows = np.diff(np.append(ranking.bins, len(ranking.p)))[::-1]
-    hits = np.add.reduceat(ranking.y, ranking.bins)[::-1]
-    low, high = wilson(hits, rows)
-    return {
-        "mean_prediction": (np.add.reduceat(ranking.p, ranking.bins)[::-1] / rows).tolist(),
-        "positive_rate": (hits / rows).tolist(),
-        "low": low.tolist(),
-        "high": high.tolist(),
-        "rows": rows.tolist(),
+    if len(thresholds.p) == 0:
+        return {name: [] for name in ("mean_prediction", observed, "low", "high", "rows")}
+    bins = thresholds.bins(BINS)
+    rows = np.diff(np.append(bins, len(thresholds.p)))
+    sums = np.add.reduceat(thresholds.y, bins)
+    squares = np.add.reduceat(np.square(thresholds.y - np.repeat(sums / rows, rows)), bins)
+    low, high = wilson(sums, rows) if observed == RATE else _normal(sums / rows, squares, rows)
+    found = {
+        "mean_prediction": np.add.reduceat(thresholds.p, bins) / rows,
+        observed: sums / rows,
+        "low": low,
+        "high": high,
+        "rows": rows,
     }
+    return {name: values[::-1].tolist() for name, values in found.items()}
 
 
-def _counts(p: Floats) -> list[int]:
-    counts: list[int] = np.histogram(np.clip(p, 0.0, 1.0), BARS, (0.0, 1.0))[0].tolist()
+def _normal(means: Floats, squares: Floats, rows: npt.NDArray[np.intp]) -> tuple[Floats, Floats]:
+    """The 95 % interval of means by the normal distribution, from the sums of squares around them; one row has none."""
+    half = NORMAL * np.sqrt(squares / np.maximum(rows - 1, 1) / rows)
+    return means - half, means + half
+
+
+def _ends(residuals: list[Floats]) -> tuple[float, float]:
+    """Where the bars of residuals begin and end: 0 lies between."""
+    outer = np.array([(0.0, 0.0), *(np.quantile(each, TAILS) for each in residuals if len(each))])
+    low, high = float(outer[:, 0].min()), float(outer[:, 1].max())
+    return (low, high) if high > low else (-0.5, 0.5)
+
+
+def _counts(values: Floats, ends: tuple[float, float]) -> list[int]:
+    counts: list[int] = np.histogram(np.clip(values, *ends), BARS, ends)[0].tolist()
     return counts

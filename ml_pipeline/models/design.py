@@ -123,6 +123,10 @@ class Design:
                 _add_pair(first, second, curvature, hessian)
         return hessian
 
+    def bent(self, curvature: Floats, along: Floats) -> Floats:
+        """`W along`, shape (rows,), for the diagonal W."""
+        return curvature * along
+
     def outline(self, curvature: Floats) -> Outline:
         """What an `Outline` holds of `X'WX`."""
         diagonal = self.transposed(curvature)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from ml_pipeline.chain import Chain
-from ml_pipeline.columns import Category, Column, Columns, Floats, count
+from ml_pipeline.columns import Category, Column, Columns, Floats, count, take
 from ml_pipeline.errors import ChainError
 from ml_pipeline.models.effects import Effects, Places, effects
 from ml_pipeline.models.linear_model import LinearModel
@@ -36,8 +36,8 @@ def reasons(model: type[Chain], x: Columns, parameters: Parameters, most: int) -
     The strongest comes first, and of equal ones the first by name: `seats 189 (+0.42)`, `carrier UA (+0.31)`,
     `carrier and origin UA x JFK (+0.20)`, `criteria "age limit" (+0.12)`, `wind speed missing (+0.09)`. Names
     (underscores as spaces) and values are those of the chain's inputs, and what was hashed is said as it was before;
-    amounts are in the unit of the score. A row without a reason has no text. Row i of the answer depends on row i
-    alone.
+    amounts are in the unit of the score. A row without a reason has no text. Of several classes, the reasons are those
+    of the most probable one. Row i of the answer depends on row i alone.
 
     Raises:
         ChainError: the chain's estimator is not a linear model, or a column is missing.
@@ -46,9 +46,31 @@ def reasons(model: type[Chain], x: Columns, parameters: Parameters, most: int) -
         raise ChainError(
             f"{model.__name__} cannot give reasons for its scores",
             given=f"{type(model.estimator).__name__} as its estimator",
-            expected="LogisticRegression or LinearRegression",
-            do="take one of them, or ask for no reasons",
+            expected="a linear model, such as LogisticRegression",
+            do="take one, or ask for no reasons",
         )
+    if classes := model.estimator.classes(parameters["estimator"]):
+        return _of_classes(model, x, parameters, most, classes)
+    return dict(_of_score(model, x, parameters, most))
+
+
+def _of_classes(
+    model: type[Chain], x: Columns, parameters: Parameters, most: int, classes: Sequence[str]
+) -> dict[str, Column]:
+    """The reasons for the score of each row's most probable class."""
+    best, estimator = model.transform(x, parameters).argmax(axis=1), parameters["estimator"]
+    texts = {name: np.full(len(best), None, object) for name in SIGNS}
+    for place, name in enumerate(classes):
+        rows = np.flatnonzero(best == place)
+        own = {part: estimator[part][name] for part in ("bias", "coefficients")}
+        found = _of_score(model, take(x, rows), {**parameters, "estimator": {**estimator, **own}}, most)
+        for sign, column in found.items():
+            texts[sign][rows] = column.values()
+    return {sign: Category.of(column.tolist()) for sign, column in texts.items()}
+
+
+def _of_score(model: type[Chain], x: Columns, parameters: Parameters, most: int) -> Mapping[str, Category]:
+    """The reasons for a single score."""
     found, rows = effects(model, x, parameters), count(x)
     chosen: dict[str, list[Picks]] = {name: [] for name in SIGNS}
     step = max(1, EFFECTS // max(1, sum(each.width for each in found)))

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from ml_pipeline.columns import Bag, Category, Encoded, Floats
 from ml_pipeline.errors import FitError
-from ml_pipeline.models.linear_predictor import Coefficients
 
 SINGLES = 512
 """Numbers and blocks up to which each is a direction of its own."""
@@ -84,6 +83,10 @@ class Layout:
         """Entries of the bias, numbers and blocks, which come first."""
         return 1 + sum(width or 1 for _, width in self.dense)
 
+    def biases(self) -> int:
+        """Entries of the bias, which comes first of all."""
+        return 1
+
     def places(self, wider: Layout) -> npt.NDArray[np.intp]:
         """For every entry, its place in a wider layout."""
         spans = wider.spans()
@@ -110,17 +113,17 @@ class Layout:
         return np.concatenate([values[: self.singles()], *wholes])
 
     def spread(self, values: Floats) -> Floats:
-        """`Z values`, shape (size,), for values of shape (directions,)."""
-        vector, singles = np.zeros(self.size()), self.singles()
+        """`Z values`, shape (size, …), for values of shape (directions, …)."""
+        vector, singles = np.zeros((self.size(), *values.shape[1:])), self.singles()
         vector[:singles] = values[:singles]
         for span, value in zip(self.directions(), values[singles:], strict=True):
             vector[span] = value
         return vector
 
-    def vector(self, bias: float, coefficients: Coefficients) -> Floats:
-        """Coefficients as a vector; 0 for those there are none of."""
-        vector = np.zeros(self.size())
-        vector[0] = bias
+    def vector(self, named: Mapping[str, Any]) -> Floats:
+        """`bias` and `coefficients` as a vector; 0 for those there are none of."""
+        vector, coefficients = np.zeros(self.size()), named.get("coefficients", {})
+        vector[0] = named.get("bias", 0.0)
         spans = self.spans()
         for name, _ in self.dense:
             vector[spans[name]] = coefficients.get(name, 0.0)
@@ -130,7 +133,11 @@ class Layout:
             vector[spans[name]] = _ordered(coefficients.get(name, {}), words)
         return vector
 
-    def coefficients(self, vector: Floats) -> dict[str, Any]:
+    def named(self, vector: Floats) -> dict[str, Any]:
+        """A vector as `bias` and `coefficients`."""
+        return {"bias": float(vector[0]), "coefficients": self._coefficients(vector)}
+
+    def _coefficients(self, vector: Floats) -> dict[str, Any]:
         """A vector without its bias by name: plain values, and an array for a bag whose places have no names."""
         spans = self.spans()
         named: dict[str, Any] = {
@@ -140,6 +147,65 @@ class Layout:
         for name, words in (*((name, words) for name, _, words in self.bags if words), *self.words):
             named[name] = dict(zip(words, vector[spans[name]].tolist(), strict=True))
         return {name: named[name] for name in sorted(named)}
+
+
+@dataclass(frozen=True, slots=True)
+class ClassLayout(Layout):
+    """As many coefficients of everything as there are classes, side by side: a vector is a matrix (size, classes)."""
+
+    classes: tuple[str, ...]
+
+    @classmethod
+    def of_classes(cls, layout: Layout, classes: tuple[str, ...]) -> ClassLayout:
+        """Every entry of a layout, once for each class."""
+        return cls(layout.dense, layout.bags, layout.words, classes)
+
+    @property
+    def one(self) -> Layout:
+        """The layout of a single class."""
+        return Layout(self.dense, self.bags, self.words)
+
+    def __or__(self, other: Layout) -> ClassLayout:
+        return self.of_classes(self.one | other, self.classes)
+
+    def matrix(self, vector: Floats) -> Floats:
+        """A vector of shape (size, …) with an axis of its own for the classes: (size of one, classes, …)."""
+        return vector.reshape(-1, len(self.classes), *vector.shape[1:])
+
+    def size(self) -> int:
+        return self.one.size() * len(self.classes)
+
+    def fixed_size(self) -> int:
+        return self.one.fixed_size() * len(self.classes)
+
+    def dense_size(self) -> int:
+        return self.one.dense_size() * len(self.classes)
+
+    def biases(self) -> int:
+        return len(self.classes)
+
+    def singles(self) -> int:
+        return self.one.singles() * len(self.classes)
+
+    def places(self, wider: Layout) -> npt.NDArray[np.intp]:
+        own = self.one.places(wider)[:, None] * len(self.classes) + np.arange(len(self.classes))
+        return own.ravel()
+
+    def along(self, values: Floats) -> Floats:
+        return self.one.along(self.matrix(values)).reshape(-1, *values.shape[1:])
+
+    def spread(self, values: Floats) -> Floats:
+        return self.one.spread(self.matrix(values)).reshape(-1, *values.shape[1:])
+
+    def vector(self, named: Mapping[str, Any]) -> Floats:
+        bias, coefficients = named.get("bias", {}), named.get("coefficients", {})
+        own = ({"bias": bias.get(each, 0.0), "coefficients": coefficients.get(each, {})} for each in self.classes)
+        return np.stack([self.one.vector(each) for each in own], axis=1).ravel()
+
+    def named(self, vector: Floats) -> dict[str, Any]:
+        """As that of a single class, `bias` and `coefficients` by class."""
+        own = dict(zip(self.classes, map(self.one.named, self.matrix(vector).T), strict=True))
+        return {part: {name: each[part] for name, each in own.items()} for part in ("bias", "coefficients")}
 
 
 def _ordered(coefficients: Mapping[str, float], words: Iterable[str]) -> list[float]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TypeAlias, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from ml_pipeline.columns import Category, Column, Columns, Floats
 from ml_pipeline.models.encoder import Encoder
@@ -70,13 +69,7 @@ class Levels(Encoder):
 def _recode(column: Category, levels: Mapping[str, int]) -> Category:
     if len(column) < len(levels):
         return Category.of([word if word in levels else OTHER for word in column.values()])
-    other = levels[OTHER]
-    codes = column.map_words(lambda words: _codes(words, levels, other), np.int32(other))
-    return Category(cast(npt.NDArray[np.int32], codes), tuple(levels))
-
-
-def _codes(words: Sequence[str], levels: Mapping[str, int], other: int) -> npt.NDArray[np.int32]:
-    return np.fromiter((levels.get(word, other) for word in words), np.int32, len(words))
+    return column.recode(tuple(levels), levels[OTHER], levels[OTHER])
 
 
 def _added(a: Mapping[str, int], b: Mapping[str, int]) -> dict[str, int]:

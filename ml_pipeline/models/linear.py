@@ -16,6 +16,8 @@ class LinearRegression(LinearModel):
     `ElasticNet(alpha=(ridge + lasso) / rows, l1_ratio=lasso / (ridge + lasso))`.
     """
 
+    predicts = "number"
+
     @classmethod
     def mean(cls, z: Floats) -> Floats:
         return z
@@ -26,7 +28,7 @@ class LinearRegression(LinearModel):
 
     @classmethod
     def unit(cls, sums: Sums) -> float:
-        return float(np.sqrt(sums.label_squares / sums.weight)) or 1.0
+        return float(np.sqrt(sums.labels[1] / sums.weight)) or 1.0
 
     @classmethod
     def variance(cls, sums: Sums, freedom: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ml_pipeline.models.linear_predictor import score
 from ml_pipeline.models.newton import BEGIN, advance, proceed
 from ml_pipeline.models.penalty import Penalty, Strength, strengths
 from ml_pipeline.models.sums import Outline, Product, Sums
-from ml_pipeline.models.weights import weights_of
+from ml_pipeline.models.weights import weighted, weights_of
 from ml_pipeline.templates import NO_PARAMETERS, BaseModel, Parameters, require
 
 MANY = 5_000_000
@@ -74,6 +74,21 @@ class LinearModel(BaseModel):
         raise NotImplementedError
 
     @classmethod
+    def layout(cls, parameters: Parameters, x: Encoded, names: Sequence[str]) -> Layout:
+        """Which coefficients there are for the named columns of a batch."""
+        return Layout.of(x, names)
+
+    @classmethod
+    def design(cls, x: Encoded, layout: Layout, rows: int) -> Any:
+        """Products with the matrix of a batch."""
+        return Design(x, layout, rows)
+
+    @classmethod
+    def label_sums(cls, parameters: Parameters, y: Floats, weights: Floats | None) -> Floats:
+        """What `Sums.labels` holds for these rows."""
+        return np.array([weighted(each, weights).sum() for each in (y, np.square(y))])
+
+    @classmethod
     def unit(cls, sums: Sums) -> float:
         """Size of a typical score; 1 where it is a logarithm."""
         return 1.0
@@ -119,20 +134,21 @@ class LinearModel(BaseModel):
         Raises:
             FitError: a label is missing, or a number is not finite.
         """
-        cls.check_labels(y)
+        cls.check_labels(parameters, y)
         weights = cls.weights(parameters, x, y)
         kinds = {name: kind(column) for name, column in x.items() if name != parameters["weight"]}
         names = parameters["columns"] or tuple(kinds)
         require(cls.__name__, names, kinds, *cls.accepts)
         progress = parameters.get("progress", BEGIN)
-        layout, theta = progress.get("known") or _coefficients(parameters, Layout.of(x, names))
-        design = Design(x, layout, len(y))
+        layout = progress["known"][0] if "known" in progress else cls.layout(parameters, x, names)
+        theta = progress["known"][1] if "known" in progress else layout.vector(parameters)
+        design = cls.design(x, layout, len(y))
         with np.errstate(invalid="ignore", over="ignore"):
             if "solving" in progress:
                 z, along = design.two_scores(theta, progress["solving"].direction)
-                return Product(design.transposed(_weighted(cls.derivatives(y, z)[2], weights) * along))
+                return Product(design.transposed(design.bent(weighted(cls.derivatives(y, z)[2], weights), along)))
             derivatives = cls.derivatives(y, design.scores(theta))
-            loss, residual, curvature = (_weighted(each, weights) for each in derivatives)
+            loss, residual, curvature = (weighted(each, weights) for each in derivatives)
             gradient = design.transposed(residual)
             if not np.isfinite(gradient).all():
                 raise _not_finite(cls.__name__, x, layout)
@@ -141,9 +157,9 @@ class LinearModel(BaseModel):
             else:
                 single = progress["single"] and len(y) * layout.fixed_size() >= MANY
                 hessian = design.hessian(curvature, np.float32 if single else np.float64)
-        counted = (float(_weighted(each, weights).sum()) for each in (np.ones(len(y)), y, np.square(y)))
-        weight, label, squares = counted
-        return Sums(layout, len(y), weight, float(loss.sum()), label, squares, gradient, hessian)
+        weight = float(len(y) if weights is None else weights.sum())
+        labels = cls.label_sums(parameters, y, weights)
+        return Sums(layout, len(y), weight, float(loss.sum()), labels, gradient, hessian)
 
     @classmethod
     def weights(cls, parameters: Parameters, x: Encoded, y: Floats) -> Floats | None:
@@ -152,7 +168,7 @@ class LinearModel(BaseModel):
         return weights_of(cls.__name__, name, x) if name else None
 
     @classmethod
-    def check_labels(cls, y: Floats) -> None:
+    def check_labels(cls, parameters: Parameters, y: Floats) -> None:
         """Refuse labels that nothing can be learnt from."""
         missing = int(np.count_nonzero(~np.isfinite(y)))
         if missing:
@@ -220,9 +236,10 @@ class LinearModel(BaseModel):
             return _without_errors(fitted, "those of a ridge do not hold for what a lasso has chosen")
         if cls.is_weighted(fitted):
             return _without_errors(fitted, "a row's weight does not tell how much chance there was in it")
-        errors, freedom = standard_errors.errors(sums.hessian, Penalty.of(fitted, sums.layout).ridge)
+        ridge = Penalty.of(fitted, sums.layout).ridge
+        errors, freedom = standard_errors.errors(sums.hessian, ridge, sums.layout.biases())
         scaled = errors * np.sqrt(cls.variance(sums, freedom))
-        return {**fitted, "standard_errors": standard_errors.named(scaled, sums.layout)}
+        return {**fitted, "standard_errors": sums.layout.named(scaled)}
 
     @classmethod
     def is_weighted(cls, parameters: Parameters) -> bool:
@@ -241,17 +258,9 @@ class LinearModel(BaseModel):
         return {**unfitted, **variant}
 
 
-def _weighted(values: Floats, weights: Floats | None) -> Floats:
-    return values if weights is None else weights * values
-
-
 def _without_errors(fitted: Parameters, why: str) -> Parameters:
     note = f"{fitted['fit']['note']} Standard errors are left out: {why}.".lstrip()
     return {**fitted, "fit": {**fitted["fit"], "note": note}}
-
-
-def _coefficients(parameters: Parameters, layout: Layout) -> tuple[Layout, Floats]:
-    return layout, layout.vector(parameters.get("bias", 0.0), parameters.get("coefficients", {}))
 
 
 def _not_finite(model: str, x: Encoded, layout: Layout) -> FitError:

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from ml_pipeline.columns import Encoded, Floats
-from ml_pipeline.errors import ChainError, FitError
-from ml_pipeline.models.linear_model import LinearModel
+from ml_pipeline.columns import Floats
+from ml_pipeline.errors import FitError
+from ml_pipeline.models.classifier import Classifier
 from ml_pipeline.models.sums import Product, Sums
 from ml_pipeline.templates import Parameters
 
@@ -16,7 +16,7 @@ CLIP = 1e-15
 """Probabilities nearer to 0 or 1 lose as much as this one, so that no loss is infinite."""
 
 
-class LogisticRegression(LinearModel):
+class LogisticRegression(Classifier):
     """The probability of label 1; the loss is minus the logarithm of the probability given to what happened.
 
     Labels are 0 or 1. With `ridge` the same as scikit-learn's `LogisticRegression(C=1 / ridge)`; with a lasso too, as
@@ -33,28 +33,7 @@ class LogisticRegression(LinearModel):
                 `class_weight={0: …, 1: …}`. Predictions are probabilities of data in which classes come so often.
             options: Those of every `LinearModel`.
         """
-        weights = [float(each) for each in class_weights]
-        if len(weights) != 2 or not all(0.0 < each < np.inf for each in weights):
-            raise ChainError(
-                "LogisticRegression cannot use those class weights",
-                given=f"class_weights={class_weights!r}",
-                expected="two finite numbers above 0: of label 0, and of label 1",
-                do="leave it out, for (1.0, 1.0), or use a pair such as (1.0, 5.0)",
-            )
-        return {**super().start(*columns, **options), "class_weights": weights}
-
-    @classmethod
-    def weights(cls, parameters: Parameters, x: Encoded, y: Floats) -> Floats | None:
-        weights = super().weights(parameters, x, y)
-        if parameters["class_weights"] == [1.0, 1.0]:
-            return weights
-        zero, one = parameters["class_weights"]
-        of_class: Floats = np.where(y == 1.0, one, zero)
-        return of_class if weights is None else weights * of_class
-
-    @classmethod
-    def is_weighted(cls, parameters: Parameters) -> bool:
-        return super().is_weighted(parameters) or parameters["class_weights"] != [1.0, 1.0]
+        return {**super().start(*columns, **options), **cls.class_weights(class_weights, ("label 0", "label 1"))}
 
     @classmethod
     def mean(cls, z: Floats) -> Floats:
@@ -76,8 +55,8 @@ class LogisticRegression(LinearModel):
         return -(y * np.log(p) + (1.0 - y) * np.log1p(-p))
 
     @classmethod
-    def check_labels(cls, y: Floats) -> None:
-        super().check_labels(y)
+    def check_labels(cls, parameters: Parameters, y: Floats) -> None:
+        super().check_labels(parameters, y)
         other = y[(y != 0.0) & (y != 1.0)]
         if len(other):
             raise FitError(
@@ -93,7 +72,7 @@ class LogisticRegression(LinearModel):
         if isinstance(statistics, Sums) and statistics.share == 1.0 and _is_of_one_class(statistics):
             raise FitError(
                 "LogisticRegression needs rows of both classes to learn from",
-                given=f"{statistics.rows} rows, all with label {1 if statistics.label else 0}",
+                given=f"{statistics.rows} rows, all with label {1 if statistics.labels[0] else 0}",
                 expected="labels 0 and 1",
                 do="take a longer history, or correct how the label, or the weight, is made",
             )
@@ -101,4 +80,4 @@ class LogisticRegression(LinearModel):
 
 
 def _is_of_one_class(sums: Sums) -> bool:
-    return sums.weight > 0.0 and sums.label in (0.0, sums.weight)
+    return sums.weight > 0.0 and float(sums.labels[0]) in (0.0, sums.weight)

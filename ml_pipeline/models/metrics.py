@@ -6,65 +6,66 @@ Every metric takes labels y (0 or 1), probabilities p and optional row weights, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ml_pipeline.columns import Floats
+from ml_pipeline.columns import Floats, Mask
+from ml_pipeline.models.judge import Judge, mean
+from ml_pipeline.models.thresholds import Thresholds, area, precision
 
 BINS = 10
 """Bins of the calibration error."""
+TINY = float(np.finfo(np.float64).eps)
+"""Probabilities are clipped at this distance from 0 and 1, so that a certain mistake costs a finite loss; scikit-learn
+does it too."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ranking:
-    """Rows in descending order of p, sorted once for any number of weightings.
+class Ranking(Judge):
+    """Rows sorted by their probability. `bins` is the first place of every bin; `losses` are log loss and squared error
+    of each place, shape (2, rows)."""
 
-    `order` sorts the rows; `y` and `p` are sorted; `ends` is the last place of every run of equal p; `bins` the first
-    place of every bin; `surprise` the log loss of each place.
-    """
-
-    order: npt.NDArray[np.intp]
-    y: Floats
-    p: Floats
-    ends: npt.NDArray[np.intp]
+    thresholds: Thresholds
     bins: npt.NDArray[np.intp]
-    surprise: Floats
+    losses: Floats
+
+    labels = "0 or 1"
+    decides = "roc_auc"
 
     @classmethod
     def of(cls, y: Floats, p: Floats) -> Ranking:
         """Sort the rows; rows of equal p stay together in one bin."""
-        order = np.argsort(-p, kind="stable")
-        y, p = y[order], p[order]
-        ends = np.flatnonzero(np.append(p[1:] != p[:-1], np.full(min(len(p), 1), True)))
-        starts = np.append(0, ends[:-1] + 1)
-        borders = np.arange(BINS) * len(p) // BINS
-        bins = np.unique(starts[np.searchsorted(starts, borders, side="right") - 1])
-        # scikit-learn clips at the same distance, so that a certain mistake costs a finite loss.
-        tiny = np.finfo(np.float64).eps
-        clipped = np.clip(p, tiny, 1.0 - tiny)
-        return cls(order, y, p, ends, bins, -np.log(np.where(y == 1.0, clipped, 1.0 - clipped)))
+        thresholds = Thresholds.of(y, p)
+        y, p = thresholds.y, thresholds.p
+        clipped = np.clip(p, TINY, 1.0 - TINY)
+        surprise = -np.log(np.where(y == 1.0, clipped, 1.0 - clipped))
+        return cls(thresholds, thresholds.bins(BINS), np.stack([surprise, np.square(p - y)]))
+
+    @classmethod
+    def judges(cls, y: Floats, p: Floats) -> Mask:
+        return np.asarray((y == 0.0) | (y == 1.0))
+
+    @classmethod
+    def described(cls, y: Floats, p: Floats) -> dict[str, Any]:
+        return {"positive_rate": float(y.mean()), "mean_prediction": float(p.mean())}
 
     def metrics(self, weight: Floats) -> dict[str, float]:
-        """All of them, for weights in the order of the original rows."""
-        weight = weight[self.order]
-        hits, misses = self._cumulative(weight)
+        weight = weight.take(self.thresholds.order)
+        hits, misses = self.thresholds.above(weight)
+        surprise, square = mean(self.losses, weight).tolist()
         return {
-            "roc_auc": _area(hits, misses),
-            "average_precision": _precision(hits, misses),
-            "log_loss": _mean(self.surprise, weight),
-            "brier": _mean(np.square(self.p - self.y), weight),
+            "roc_auc": area(hits, misses),
+            "average_precision": precision(hits, misses),
+            "log_loss": surprise,
+            "brier": square,
             "calibration_error": self._calibration(weight),
         }
 
-    def _cumulative(self, weight: Floats) -> tuple[Floats, Floats]:
-        """Weight of ones and of zeros above each threshold."""
-        positive = weight * self.y
-        return np.cumsum(positive)[self.ends], np.cumsum(weight - positive)[self.ends]
-
     def _calibration(self, weight: Floats) -> float:
-        total = weight.sum()
-        gaps = np.add.reduceat(weight * (self.y - self.p), self.bins) if len(weight) else np.zeros(0)
+        total, places = weight.sum(), self.thresholds
+        gaps = np.add.reduceat(weight * (places.y - places.p), self.bins) if len(weight) else np.zeros(0)
         return float(np.abs(gaps).sum() / total) if total > 0.0 else np.nan
 
 
@@ -96,16 +97,16 @@ def calibration_error(y: Floats, p: Floats, weight: Floats | None = None) -> flo
     return _metric("calibration_error", y, p, weight)
 
 
-def replicates(y: Floats, p: Floats, seed: int, times: int) -> dict[str, Floats]:
-    """All metrics on `times` resamplings of the rows: the Poisson bootstrap (Hanley and MacGibbon 2006).
+def replicates(y: Floats, p: Floats, seed: int, times: int, judge: type[Judge] = Ranking) -> dict[str, Floats]:
+    """All metrics of a judge on `times` resamplings of the rows: the Poisson bootstrap (Hanley and MacGibbon 2006).
 
     Each row is drawn as often as a Poisson number of mean 1 says, the same numbers for the same seed and rows, so the
     replicates of two models can be compared pair by pair. Shape of each: (times,).
     """
     chance = np.random.default_rng(seed)
-    ranking = Ranking.of(y, p)
-    draws = [ranking.metrics(chance.poisson(1.0, len(y)).astype(np.float64)) for _ in range(times)]
-    return {name: np.array([draw[name] for draw in draws]) for name in ranking.metrics(np.zeros(len(y)))}
+    rows = judge.of(y, p)
+    draws = [rows.metrics(chance.poisson(1.0, len(y)).astype(np.float64)) for _ in range(times)]
+    return {name: np.array([draw[name] for draw in draws]) for name in rows.metrics(np.zeros(len(y)))}
 
 
 def interval(values: Floats, level: float = 0.95) -> tuple[float, float]:
@@ -119,23 +120,3 @@ def interval(values: Floats, level: float = 0.95) -> tuple[float, float]:
 
 def _metric(name: str, y: Floats, p: Floats, weight: Floats | None) -> float:
     return Ranking.of(y, p).metrics(np.ones(len(y)) if weight is None else weight)[name]
-
-
-def _mean(values: Floats, weight: Floats) -> float:
-    total = weight.sum()
-    return float(values @ weight / total) if total > 0.0 else np.nan
-
-
-def _area(hits: Floats, misses: Floats) -> float:
-    """Trapezia under the curve of hits over misses."""
-    if len(hits) == 0 or hits[-1] == 0.0 or misses[-1] == 0.0:
-        return np.nan
-    heights = hits - np.diff(hits, prepend=0.0) / 2
-    return float(np.diff(misses, prepend=0.0) @ heights / (hits[-1] * misses[-1]))
-
-
-def _precision(hits: Floats, misses: Floats) -> float:
-    if len(hits) == 0 or hits[-1] == 0.0 or misses[-1] == 0.0:
-        return np.nan
-    drawn = np.maximum(hits + misses, np.finfo(np.float64).tiny)
-    return float(np.diff(hits, prepend=0.0) @ (hits / drawn) / hits[-1])

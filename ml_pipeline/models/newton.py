@@ -56,7 +56,7 @@ def advance(parameters: Parameters, sums: Sums, unit: float) -> Parameters:
         sums: Over all rows, or a sample of them.
         unit: Size of a typical score, in whose terms a step is small.
     """
-    theta = sums.layout.vector(parameters.get("bias", 0.0), parameters.get("coefficients", {}))
+    theta = sums.layout.vector(parameters)
     penalty = Penalty.of(parameters, sums.layout, sums.share)
     objective = sums.loss + penalty.cost(theta)
     slope = penalty.slope(sums.gradient, theta)
@@ -73,17 +73,17 @@ def advance(parameters: Parameters, sums: Sums, unit: float) -> Parameters:
         solving = Solving.begin(slope, precondition, sizes)
         known = {"wide": True, "known": (sums.layout, theta), "sizes": sizes, "solving": solving}
         return {**parameters, "progress": {**progress, **known}}
-    step, single = _step(sums.hessian, sums.gradient, penalty, theta, sums.layout.fixed_size())
+    step, single = _step(sums.hessian, sums.gradient, penalty, theta, sums.layout)
     progress |= {"single": single, "step": step, "moved": float(np.max(np.abs(step) * sizes))}
     return _moved(parameters, progress, sums.layout, theta + step)
 
 
-def _step(hessian: Floats, gradient: Floats, penalty: Penalty, theta: Floats, fixed: int) -> tuple[Floats, bool]:
+def _step(hessian: Floats, gradient: Floats, penalty: Penalty, theta: Floats, layout: Layout) -> tuple[Floats, bool]:
     """Newton's step, given the derivatives of the losses, and whether single precision will do for the next."""
     hessian, gradient = hessian + np.diag(penalty.ridge), gradient + penalty.ridge * theta
     if penalty.lasso > 0.0:
-        return lasso_step(hessian, gradient, theta, penalty.lasso), False
-    return newton_step(hessian, gradient, fixed)
+        return lasso_step(hessian, gradient, theta, penalty.lasso, layout.biases()), False
+    return newton_step(hessian, gradient, layout.fixed_size())
 
 
 def proceed(parameters: Parameters, product: Product) -> Parameters:
@@ -104,7 +104,7 @@ def _moved(parameters: Parameters, progress: Mapping[str, Any], layout: Layout, 
     progress = {**progress, "steps": progress["steps"] + 1}
     if progress["wide"]:
         progress["known"] = (layout, theta)
-    moved = {**parameters, "bias": float(theta[0]), "coefficients": layout.coefficients(theta), "progress": progress}
+    moved = {**parameters, **layout.named(theta), "progress": progress}
     if progress["share"] < 1.0:
         return _after_sample(moved)
     if progress["moved"] > _small(progress) and progress["steps"] < PASSES and progress["passes"] < MANY_PASSES:
@@ -128,11 +128,11 @@ def _after_sample(parameters: Parameters) -> Parameters:
 def _sizes(sums: Sums) -> Floats:
     """How large the values are that each coefficient is multiplied by: root mean square, 1 for a word."""
     sizes = np.ones(sums.layout.size())
-    dense = sums.layout.dense_size()
+    dense, biases = sums.layout.dense_size(), sums.layout.biases()
     hessian = sums.hessian
-    curvature = (hessian.diagonal if isinstance(hessian, Outline) else np.diag(hessian))[:dense]
-    if curvature[0] > 0.0:
-        sizes[:dense] = np.sqrt(curvature / curvature[0])
+    curvature = (hessian.diagonal if isinstance(hessian, Outline) else np.diag(hessian))[:dense].reshape(-1, biases)
+    of_one = np.divide(curvature, curvature[0], out=np.ones_like(curvature), where=curvature[0] > 0.0)
+    sizes[:dense] = np.sqrt(of_one).ravel()
     return sizes
 
 

@@ -24,10 +24,14 @@ CAUTION = 20.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Penalty:
-    """`ridge`: of each entry of a coefficient vector, 0 for the bias, shape (size,); `lasso`: of all but the bias."""
+    """`ridge`: of each entry of a coefficient vector, 0 for the bias, shape (size,); `lasso`: of all but the bias.
+
+    `biases`: entries of the bias, which come first.
+    """
 
     ridge: Floats
     lasso: float
+    biases: int
 
     @classmethod
     def of(cls, parameters: Parameters, layout: Layout, share: float = 1.0) -> Penalty:
@@ -38,12 +42,12 @@ class Penalty:
         ridge = np.full(layout.size(), float(parameters["ridge"]))
         if share < 1.0:
             ridge[layout.dense_size() :] += CAUTION / share
-        ridge[0] = 0.0
-        return cls(ridge, float(parameters["lasso"]))
+        ridge[: layout.biases()] = 0.0
+        return cls(ridge, float(parameters["lasso"]), layout.biases())
 
     def cost(self, theta: Floats) -> float:
         """What is added to the losses."""
-        return float(self.ridge @ np.square(theta)) / 2 + self.lasso * float(np.abs(theta[1:]).sum())
+        return float(self.ridge @ np.square(theta)) / 2 + self.lasso * float(np.abs(theta[self.biases :]).sum())
 
     def slope(self, gradient: Floats, theta: Floats) -> Floats:
         """The gradient of losses and cost, given that of the losses; the least of them where a coefficient is 0.
@@ -55,7 +59,7 @@ class Penalty:
         if self.lasso == 0.0:
             return smooth
         slope = np.where(theta == 0.0, shrunk(smooth, self.lasso), smooth + self.lasso * np.sign(theta))
-        slope[0] = smooth[0]
+        slope[: self.biases] = smooth[: self.biases]
         return slope
 
 

@@ -20,6 +20,8 @@ class PoissonRegression(LinearModel):
     Labels are 0 or more. With `ridge` the same as scikit-learn's `PoissonRegressor(alpha=ridge / rows)`.
     """
 
+    predicts = "count"
+
     @classmethod
     def mean(cls, z: Floats) -> Floats:
         return np.asarray(np.exp(np.minimum(z, STEEP)))
@@ -35,8 +37,8 @@ class PoissonRegression(LinearModel):
         return np.asarray(prediction - y + y * np.log(ratio))
 
     @classmethod
-    def check_labels(cls, y: Floats) -> None:
-        super().check_labels(y)
+    def check_labels(cls, parameters: Parameters, y: Floats) -> None:
+        super().check_labels(parameters, y)
         if len(negative := y[y < 0.0]):
             raise FitError(
                 "PoissonRegression learns from counts only",
@@ -47,7 +49,7 @@ class PoissonRegression(LinearModel):
 
     @classmethod
     def teaches(cls, sums: Sums) -> bool:
-        return sums.label > 0.0
+        return bool(sums.labels[0] > 0.0)
 
     @classmethod
     def update(cls, parameters: Parameters, statistics: Sums | Product | None) -> Parameters:
@@ -55,7 +57,7 @@ class PoissonRegression(LinearModel):
         if "bias" in parameters or not isinstance(statistics, Sums) or statistics.weight == 0.0:
             return super().update(parameters, statistics)
         if cls.teaches(statistics):
-            return {**parameters, "bias": float(np.log(statistics.label / statistics.weight))}
+            return {**parameters, "bias": float(np.log(statistics.labels[0] / statistics.weight))}
         if statistics.share < 1.0:
             return super().update(parameters, statistics)
         raise FitError(

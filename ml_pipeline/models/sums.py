@@ -38,16 +38,15 @@ class Sums:
     """Losses, their first and second derivatives by the coefficients, and labels, summed over rows.
 
     Second derivatives are an `Outline` where the Hessian is too large. `weight`: how often the rows count together,
-    each once where they have no weights. `share`: of all rows; where it is less than 1, these are sums over a sample,
-    extrapolated.
+    each once where they have no weights. `labels`: their sum and that of their squares, or how often each class counts.
+    `share`: of all rows; where it is less than 1, these are sums over a sample, extrapolated.
     """
 
     layout: Layout
     rows: int
     weight: float
     loss: float
-    label: float
-    label_squares: float
+    labels: Floats
     gradient: Floats
     hessian: Floats | Outline
     share: float = 1.0
@@ -62,8 +61,7 @@ class Sums:
             a.rows + b.rows,
             a.weight + b.weight,
             a.loss + b.loss,
-            a.label + b.label,
-            a.label_squares + b.label_squares,
+            a.labels + b.labels,
             a.gradient + b.gradient,
             a.hessian + b.hessian,  # type: ignore[operator]
         )
@@ -75,8 +73,7 @@ class Sums:
             round(self.rows / share),
             self.weight / share,
             self.loss / share,
-            self.label / share,
-            self.label_squares / share,
+            self.labels / share,
             self.gradient / share,
             self.hessian / share,
             share,

@@ -27,3 +27,10 @@ def weights_of(model: str, name: str, x: Encoded) -> Floats:
             do=f"mend {name!r} in the preparation, or set those rows aside",
         )
     return weights
+
+
+def weighted(values: Floats, weights: Floats | None) -> Floats:
+    """Values of shape (rows, …), those of each row times its weight; without weights as they are."""
+    if weights is None:
+        return values
+    return (weights if values.ndim == 1 else weights[:, None]) * values

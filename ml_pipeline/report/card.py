@@ -9,8 +9,8 @@ from ml_pipeline.config import Split
 from ml_pipeline.report import slices
 from ml_pipeline.report.facts import Facts
 from ml_pipeline.report.markup import Markup, join, tag
-from ml_pipeline.report.numbers import decimal, interval, percent, plural
-from ml_pipeline.report.words import meaning, moment, some
+from ml_pipeline.report.numbers import interval, measured, plural
+from ml_pipeline.report.words import meaning, moment, some, typical
 
 MOST = 12
 """Slices that are named as weak; the rest is counted."""
@@ -79,13 +79,13 @@ def _split(split: Split) -> str:
 def _label(facts: Facts) -> Iterator[str]:
     label = tag("code", facts.config.label)
     yield facts.config.card.label or join([label, ", as the use case's code defines it."])
-    if "positive_rate" in facts.metrics:
-        yield join([" ", label, f" is 1 in {percent(facts.metrics['positive_rate'])} of the test rows."])
+    if known := typical(facts.metrics, facts.metrics.get("classes", ())):
+        yield join([" In the test rows ", label, f" is {known}."])
 
 
 def _quality(facts: Facts) -> Iterator[str]:
     for name, metric in facts.metrics.get("metrics", {}).items():
-        yield f"{meaning(name).name} {decimal(metric['value'])} (95 % interval {interval(metric)})"
+        yield f"{meaning(name).name} {measured(metric)} (95 % interval {interval(metric)})"
 
 
 def _limits(facts: Facts) -> Iterator[str]:
@@ -93,8 +93,9 @@ def _limits(facts: Facts) -> Iterator[str]:
     yield from facts.config.card.limits
     yield from some(slices.below_floor(facts.metrics, facts.config.evaluate), MOST)
     if weaker := slices.weaker(facts.metrics):
-        yield f"Ranked clearly worse than all rows together: {', '.join(some(weaker, MOST))}."
-    if small := sum(not each.judged() for each in slices.slices(facts.metrics)):
+        verb = "Ranked" if slices.decides(facts.metrics) == "roc_auc" else "Predicted"
+        yield f"{verb} clearly worse than all rows together: {', '.join(some(weaker, MOST))}."
+    if small := len(slices.unjudged(facts.metrics)):
         yield f"{plural(small, 'slice')} could not be judged; they are listed under Slices."
     if note := facts.parameters.get("estimator", {}).get("fit", {}).get("note"):
         yield note

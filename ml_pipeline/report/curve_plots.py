@@ -1,4 +1,4 @@
-"""Plots of thresholds, calibration and scores: candidate and champion on the same test rows, each in one plot."""
+"""Plots of what was predicted on the test rows, candidate and champion in one; those of thresholds and scores."""
 
 from __future__ import annotations
 
@@ -9,26 +9,37 @@ from typing import Any
 import numpy as np
 
 from ml_pipeline.models.evaluation import CANDIDATE, CHAMPION
+from ml_pipeline.report.calibration_plot import calibration
+from ml_pipeline.report.confusion_table import confusion_table
 from ml_pipeline.report.markup import Markup, join, tag
 from ml_pipeline.report.numbers import decimal, percent
-from ml_pipeline.report.plot import Plot, figure, legend, picture
+from ml_pipeline.report.plot import Plot, figure, outline, picture
+from ml_pipeline.report.residual_plot import residuals
+from ml_pipeline.report.roles import Curves, drawn, legend_of
 from ml_pipeline.report.scale import rounded_up, tick
 
-ROLES = (CHAMPION, CANDIDATE)
-"""In the order they are drawn, the candidate on top."""
 HEADROOM = 1.2
 """Keeps bars clear of the words above and below them."""
-Curves = Mapping[str, Mapping[str, Any]]
-"""By role what `models/curves.py` gives."""
 
 
-def plots(curves: Curves, label: str) -> Markup:
-    """All four, or a sentence instead of those that cannot be drawn. `label` is the name of what is predicted."""
+def plots(found: Mapping[str, Any], label: str) -> Markup:
+    """All of metrics.yaml, or a sentence instead of those that cannot be drawn. `label` is the name of what is
+    predicted."""
+    curves, predicts = found.get("curves", {}), found.get("predicts", "probability")
     if not curves:
         return tag("p", "No curves were stored with this model's evaluation.")
     if not curves[CANDIDATE]["calibration"]["rows"]:
         return tag("p", "There were no test rows to draw curves of.")
-    return tag("div", *_ranking(curves), calibration(curves), scores(curves, label), class_="figures")
+    calibrated = calibration(curves, predicts)
+    if predicts == "probability":
+        return _figures(*_ranking(curves), calibrated, scores(curves, label))
+    if predicts == "class":
+        return join([_figures(calibrated), confusion_table(curves[CANDIDATE]["confusion"], found["classes"])])
+    return _figures(calibrated, residuals(curves))
+
+
+def _figures(*parts: Markup) -> Markup:
+    return tag("div", *parts, class_="figures")
 
 
 def _ranking(curves: Curves) -> list[Markup]:
@@ -40,9 +51,9 @@ def _ranking(curves: Curves) -> list[Markup]:
 def roc(curves: Curves) -> Markup:
     """Ones found against false alarms."""
     plot = Plot.of()
-    lines = [plot.line(role, *_pair(curves[role]["roc"], "fpr", "tpr")) for role in ROLES if role in curves]
+    lines = [plot.line(role, *_pair(curves[role]["roc"], "fpr", "tpr")) for role in drawn(curves)]
     parts = [
-        _legend(curves, "guessing"),
+        legend_of(curves, "guessing"),
         plot.axes("share of zeros above the threshold", "share of ones above it"),
         plot.line("guide", (0.0, 1.0), (0.0, 1.0)),
         *lines,
@@ -55,9 +66,9 @@ def roc(curves: Curves) -> Markup:
 def precision_recall(curves: Curves) -> Markup:
     """How pure the rows above a threshold are."""
     plot, rate = Plot.of(), _rate(curves)
-    pairs = {role: _pair(curves[role]["precision_recall"], "recall", "precision") for role in ROLES if role in curves}
+    pairs = {role: _pair(curves[role]["precision_recall"], "recall", "precision") for role in drawn(curves)}
     parts = [
-        _legend(curves, "guessing"),
+        legend_of(curves, "guessing"),
         plot.axes("recall: share of ones above the threshold", "precision: ones among those above"),
         plot.line("guide", (0.0, 1.0), (rate, rate)),
         *(plot.line(role, *pair) for role, pair in pairs.items()),
@@ -69,33 +80,14 @@ def precision_recall(curves: Curves) -> Markup:
     )
 
 
-def calibration(curves: Curves) -> Markup:
-    """Whether probabilities come true."""
-    end = min(rounded_up(max(_largest(curves[role]["calibration"]) for role in curves)), 1.0)
-    plot = Plot.of((0.0, end), (0.0, end))
-    parts = [
-        _legend(curves, "exact"),
-        plot.axes("mean prediction of a bin", "observed share of ones"),
-        plot.line("guide", (0.0, end), (0.0, end)),
-        *(_bins(plot, role, curves[role]["calibration"]) for role in ROLES if role in curves),
-    ]
-    means, rates = _pair(curves[CANDIDATE]["calibration"], "mean_prediction", "positive_rate")
-    listed = "; ".join(f"{decimal(mean, 3)} {decimal(rate, 3)}" for mean, rate in zip(means, rates, strict=True))
-    spoken = f"Mean prediction and observed share of the candidate, bin by bin: {listed}."
-    caption = (
-        f"{len(means)} bins of about equally many rows, with 95 % intervals. On the dotted line predictions come true."
-    )
-    return figure(picture("calibration", "Calibration", spoken, parts), "Calibration.", caption)
-
-
 def scores(curves: Curves, label: str) -> Markup:
     """How predictions of ones and zeros are spread: ones upwards, zeros downwards."""
-    shares = {role: _shares(curves[role]["histogram"]) for role in ROLES if role in curves}
+    shares = {role: _shares(curves[role]["histogram"]) for role in drawn(curves)}
     top = rounded_up(HEADROOM * max(max(max(side) for side in sides) for sides in shares.values()), 4)
     plot = Plot.of(y=(-top, top))
     edges = np.linspace(0.0, 1.0, len(shares[CANDIDATE][0]) + 1).tolist()
     parts = [
-        legend([(role, role) for role in (CANDIDATE, CHAMPION) if role in curves]),
+        legend_of(curves),
         plot.axes("prediction", "share of the rows of a label", lambda value: tick(abs(value))),
         *(_bars(plot, edges, side, sign) for side, sign in zip(shares[CANDIDATE], (1.0, -1.0), strict=True)),
         *(plot.note(sign * 0.93 * top, f"{label} {value}") for value, sign in ((1, 1.0), (0, -1.0))),
@@ -105,10 +97,6 @@ def scores(curves: Curves, label: str) -> Markup:
     spoken = f"The candidate's mean prediction is about {ones} where {label} is 1 and {zeros} where it is 0."
     caption = f"Rows with {label} 1 point upwards, those with 0 downwards, each as shares of their own number."
     return figure(picture("scores", "Scores by label", spoken, parts), "Scores by label.", caption)
-
-
-def _legend(curves: Curves, guide: str) -> Markup:
-    return legend([*((role, role) for role in (CANDIDATE, CHAMPION) if role in curves), ("guide", guide)])
 
 
 def _pair(curve: Mapping[str, Sequence[float]], x: str, y: str) -> tuple[Sequence[float], Sequence[float]]:
@@ -128,20 +116,6 @@ def _rate(curves: Curves) -> float:
     return float(ones / (ones + zeros))
 
 
-def _largest(bins: Mapping[str, Sequence[float]]) -> float:
-    return max(*bins["high"], *bins["mean_prediction"])
-
-
-def _bins(plot: Plot, role: str, bins: Mapping[str, Sequence[float]]) -> Markup:
-    places = list(zip(bins["mean_prediction"], bins["positive_rate"], bins["low"], bins["high"], strict=True))
-    return join(
-        [
-            *(plot.whisker(role, x, (low, high)) for x, _, low, high in places),
-            *(plot.dot(role, x, y) for x, y, _, _ in places),
-        ]
-    )
-
-
 def _shares(histogram: Mapping[str, Sequence[int]]) -> tuple[list[float], list[float]]:
     """Of ones and of zeros; nothing of a label that no row has."""
     ones, zeros = ([count / max(sum(histogram[name]), 1) for count in histogram[name]] for name in ("ones", "zeros"))
@@ -154,7 +128,5 @@ def _bars(plot: Plot, edges: Sequence[float], side: Sequence[float], sign: float
 
 
 def _outlines(plot: Plot, edges: Sequence[float], sides: tuple[list[float], list[float]]) -> list[Markup]:
-    xs = np.repeat(edges, 2)[1:-1].tolist()
-    return [
-        plot.line(CHAMPION, xs, (np.repeat(side, 2) * sign).tolist()) for side, sign in zip(sides, (1, -1), strict=True)
-    ]
+    signed = ([sign * share for share in side] for side, sign in zip(sides, (1.0, -1.0), strict=True))
+    return [plot.line(CHAMPION, *outline(edges, each)) for each in signed]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ml_pipeline.models.metric import TARGETS, Metric, better, compared
 from ml_pipeline.report.markup import Markup, join, tag
-from ml_pipeline.report.numbers import NONE, decimal, interval
+from ml_pipeline.report.numbers import NONE, interval, measured
 from ml_pipeline.report.table import Row, table
-from ml_pipeline.report.words import better, meaning
-
-Metric = Mapping[str, float]
+from ml_pipeline.report.words import meaning
 
 
 def metrics_table(found: Mapping[str, Any]) -> Markup:
@@ -30,31 +29,27 @@ def metrics_table(found: Mapping[str, Any]) -> Markup:
 
 
 def _compared(name: str, own: Metric, champion: Metric, difference: Metric) -> Row:
-    cells = [_value(own), _value(champion), _value(difference, sign=True), _judged(name, difference)]
+    cells = [_value(own), _value(champion, own), _value(difference, own, sign=True), _judged(name, difference)]
     return Row(meaning(name).name, cells)
 
 
-def _value(metric: Metric, sign: bool = False) -> Markup:
+def _value(metric: Metric, like: Metric | None = None, sign: bool = False) -> Markup:
     """The value, and its interval below it."""
-    return join([decimal(metric["value"], sign=sign), tag("small", interval(metric, sign=sign))])
+    return join([measured(metric, like, sign), tag("small", interval(metric, like, sign))])
 
 
 def _judged(name: str, metric: Metric) -> str:
     """Only an interval that leaves 0 out is a difference."""
     if metric["value"] != metric["value"]:
         return NONE
-    if metric["low"] <= 0.0 <= metric["high"]:
-        return "not clearly different"
-    return "better" if (metric["low"] > 0.0) == (better(name) == "larger") else "worse"
+    return compared(name, metric) or "not clearly different"
 
 
 def _key(names: Mapping[str, Any]) -> Markup:
-    entries = (
-        tag(
-            "li",
-            tag("b", meaning(name).name),
-            f" ({name}): {meaning(name).tells or 'see the code'}; {better(name)} is better.",
-        )
-        for name in names
-    )
+    entries = (tag("li", tag("b", meaning(name).name), f" ({name}): {_told(name)}.") for name in names)
     return tag("ul", *entries, class_="small")
+
+
+def _told(name: str) -> str:
+    target = f", and distances from {TARGETS[name]:g} are compared" if name in TARGETS else ""
+    return f"{meaning(name).tells or 'see the code'}; {better(name)} is better{target}"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+
+from ml_pipeline.models import metric
+from ml_pipeline.models.metric import Metric
 
 NONE = "–"
 """Stands where there is no number."""
@@ -20,15 +22,15 @@ def number(value: float | None) -> str:
     return _minus(f"{value:,.0f}" if 9999.5 <= abs(value) < 1e15 else f"{value:.4g}")
 
 
-def decimal(value: float | None, places: int = 4, sign: bool = False) -> str:
+def decimal(value: float | None, digits: int = 4, sign: bool = False) -> str:
     """A fixed number of decimal places, so that columns align.
 
-    >>> decimal(0.5), decimal(0.01, 2, sign=True)
-    ('0.5000', '+0.01')
+    >>> decimal(0.5), decimal(0.01, 2, sign=True), decimal(1234.5, 1)
+    ('0.5000', '+0.01', '1,234.5')
     """
     if value is None or math.isnan(value):
         return NONE
-    return _minus(f"{value:{'+' if sign else ''}.{places}f}")
+    return _minus(f"{value:{'+' if sign else ''},.{digits}f}")
 
 
 def percent(share: float | None) -> str:
@@ -46,13 +48,22 @@ def percent(share: float | None) -> str:
     return text.replace(" ", "\xa0")
 
 
-def interval(metric: Mapping[str, float], places: int = 4, sign: bool = False) -> str:
+def measured(value: Metric, like: Metric | None = None, sign: bool = False) -> str:
+    """A metric's value, with as many decimal places as its interval, or as another metric has.
+
+    >>> measured({"value": 1234.56, "low": 1200.0, "high": 1300.0})
+    '1,234.6'
+    """
+    return _typeset(metric.shown(value, like, sign))
+
+
+def interval(value: Metric, like: Metric | None = None, sign: bool = False) -> str:
     """Both ends.
 
-    >>> interval({"low": -0.01, "high": 0.02}, 2, sign=True)
-    '−0.01 to +0.02'
+    >>> interval({"value": 0.0, "low": -0.01, "high": 0.02}, sign=True)
+    '−0.0100 to +0.0200'
     """
-    return f"{decimal(metric['low'], places, sign)} to {decimal(metric['high'], places, sign)}"
+    return _typeset(metric.interval(value, like, sign))
 
 
 def plural(count: int, noun: str) -> str:
@@ -65,3 +76,7 @@ def plural(count: int, noun: str) -> str:
 
 def _minus(text: str) -> str:
     return text.replace("-", "−", 1) if text.startswith("-") else text
+
+
+def _typeset(text: str) -> str:
+    return text.replace("+nan", NONE).replace("nan", NONE).replace("-", "−")

@@ -29,7 +29,7 @@ def _sections(facts: Facts) -> dict[str, Markup]:
     return {
         "Card": card.section(facts),
         "Metrics": metrics_table(facts.metrics),
-        "Curves": plots(facts.metrics.get("curves", {}), config.label),
+        "Curves": plots(facts.metrics, config.label),
         "Slices": slices.section(facts.metrics, config.evaluate),
         "Coefficients": coefficients.section(facts.parameters),
         "Data": columns_table.section(facts.profile),

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from ml_pipeline.report.markup import Markup, join, tag
-from ml_pipeline.report.scale import Scale, tick
+from ml_pipeline.report.scale import Scale
 
 WIDTH, HEIGHT = 420.0, 340.0
-LEFT, RIGHT, TOP, BOTTOM = 60.0, 406.0, 34.0, 290.0
+LEFT, RIGHT, TOP, BOTTOM = 66.0, 406.0, 34.0, 290.0
 """Borders of the plot's area, with room for text of 15 units: a phone shows 420 of them on 350 pixels."""
 CHARACTER = 8.0
 """Width of a character of a legend."""
@@ -30,12 +30,12 @@ class Plot(NamedTuple):
         """A plot of values between these ends."""
         return cls(Scale(*x, LEFT, RIGHT), Scale(*y, BOTTOM, TOP))
 
-    def axes(self, x: str, y: str, label: Callable[[float], str] = tick) -> Markup:
+    def axes(self, x: str, y: str, label: Callable[[float], str] | None = None) -> Markup:
         """Ticks, faint lines across and the names of both axes; `label` writes the upward ones."""
         return join(
             [
-                *(self._across(value, label(value)) for value in self.y.ticks()),
-                *(_text(self.x(value), BOTTOM + 18, tick(value), "middle") for value in self.x.ticks()),
+                *(self._across(value, (label or self.y.label)(value)) for value in self.y.ticks()),
+                *(_text(self.x(value), BOTTOM + 18, self.x.label(value), "middle") for value in self.x.ticks()),
                 _segment("axis", (LEFT, BOTTOM), (RIGHT, BOTTOM)),
                 _text((LEFT + RIGHT) / 2, HEIGHT - 10, x, "middle", "name"),
                 tag(
@@ -79,6 +79,16 @@ def mark(kind: str, x: str, y: str) -> Markup:
         return tag("circle", class_=f"mark {kind}", cx=x, cy=y, r=4)
     diamond = tag("path", class_=f"mark {kind}", d="M0-5.5L5.5 0L0 5.5L-5.5 0Z")
     return tag("svg", diamond, x=x, y=y, overflow="visible")
+
+
+def outline(edges: Sequence[float], heights: Sequence[float]) -> tuple[list[float], list[float]]:
+    """The points of a line along the tops of bars.
+
+    >>> outline([0.0, 1.0, 2.0], [5.0, 7.0])
+    ([0.0, 1.0, 1.0, 2.0], [5.0, 5.0, 7.0, 7.0])
+    """
+    xs = [edge for ends in pairwise(edges) for edge in ends]
+    return xs, [height for height in heights for _ in range(2)]
 
 
 def legend(entries: Sequence[tuple[str, str]]) -> Markup:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from ml_pipeline.report.markup import Markup, join, tag
 from ml_pipeline.report.plot import mark
-from ml_pipeline.report.scale import Scale, tick
+from ml_pipeline.report.scale import Scale
 
 
 class Row(NamedTuple):
@@ -66,7 +66,7 @@ class Whiskers(NamedTuple):
     def _tick(self, value: float) -> Markup:
         place = self.scale(value)
         anchor = "start" if place < 6 else "end" if place > 94 else "middle"
-        return tag("text", tick(value), class_="tick", x=f"{place:.2f}%", y=14, text_anchor=anchor)
+        return tag("text", self.scale.label(value), class_="tick", x=f"{place:.2f}%", y=14, text_anchor=anchor)
 
 
 def _cell(height: int, parts: Iterable[str]) -> Markup:

@@ -86,10 +86,13 @@ def _table(found: Mapping[str, Any]) -> Iterator[str]:
     for name, own in found["metrics"].items():
         cells = [name, _cell(own)]
         if difference:
-            cells += [_cell(found["champion_metrics"][name]), _cell(difference[name], "+")]
+            cells += [_cell(found["champion_metrics"][name]), _cell(difference[name], own)]
         yield f"| {' | '.join(cells)} |"
 
 
-def _cell(metric: Mapping[str, float], sign: str = "") -> str:
-    value, low, high = (format(metric[key], f"{sign}.4f") for key in ("value", "low", "high"))
-    return f"{value} ({low} to {high})"
+def _cell(metric: Mapping[str, float], like: Mapping[str, float] | None = None) -> str:
+    """Value and interval; those of a difference, with a sign, are written like what differs."""
+    from ml_pipeline.models.metric import interval, shown
+
+    sign = like is not None
+    return f"{shown(metric, like, sign)} ({interval(metric, like, sign)})"

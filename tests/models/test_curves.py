@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
@@ -9,7 +11,9 @@ from sklearn import metrics as peer
 
 from ml_pipeline.artifacts import plain_yaml
 from ml_pipeline.models import metrics
-from ml_pipeline.models.curves import BARS, POINTS, curves, wilson
+from ml_pipeline.models.curves import BARS, POINTS, curves, of_amounts, of_classes, of_probabilities, wilson
+from ml_pipeline.models.evaluation import Scored
+from tests.report.samples import scored_as
 
 CASES = {"seed": st.integers(0, 2**32 - 1), "count": st.integers(2, 2000), "distinct": st.sampled_from([1, 10, 10**6])}
 
@@ -29,7 +33,7 @@ def pairs(curve: dict[str, list[float]], *names: str) -> np.ndarray:
 def test_roc_is_part_of_scikit_learns_from_corner_to_corner(seed: int, count: int, distinct: int) -> None:
     y, p = rows(seed, count, distinct)
     assume(0 < y.sum() < count)
-    ours = pairs(curves(y, p)["roc"], "fpr", "tpr")
+    ours = pairs(of_probabilities(y, p)["roc"], "fpr", "tpr")
     theirs = np.array(peer.roc_curve(y, p, drop_intermediate=False)[:2]).T
     assert len(ours) <= min(len(theirs), POINTS)
     assert (ours[0] == (0.0, 0.0)).all()
@@ -46,7 +50,7 @@ def test_roc_is_part_of_scikit_learns_from_corner_to_corner(seed: int, count: in
 def test_precision_and_recall_are_part_of_scikit_learns(seed: int, count: int, distinct: int) -> None:
     y, p = rows(seed, count, distinct)
     assume(0 < y.sum() < count)
-    ours = pairs(curves(y, p)["precision_recall"], "recall", "precision")
+    ours = pairs(of_probabilities(y, p)["precision_recall"], "recall", "precision")
     precision, recall, _ = peer.precision_recall_curve(y, p)
     theirs = np.array([recall, precision]).T
     assert len(ours) <= POINTS
@@ -60,7 +64,7 @@ def test_precision_and_recall_are_part_of_scikit_learns(seed: int, count: int, d
 @given(**CASES)
 def test_bins_and_bars_count_every_row_once(seed: int, count: int, distinct: int) -> None:
     y, p = rows(seed, count, distinct)
-    found = curves(y, p)
+    found = of_probabilities(y, p)
     bins, bars = found["calibration"], found["histogram"]
     size, mean, rate = (np.array(bins[name]) for name in ("rows", "mean_prediction", "positive_rate"))
     assert size.sum() == count
@@ -75,7 +79,7 @@ def test_bins_and_bars_count_every_row_once(seed: int, count: int, distinct: int
 
 def test_bins_of_different_scores_are_equally_large_and_give_the_calibration_error() -> None:
     y, p = rows(0, 1000, 10**6)
-    bins = curves(y, p)["calibration"]
+    bins = of_probabilities(y, p)["calibration"]
     assert bins["rows"] == [100] * 10
     gaps = np.abs(np.subtract(bins["mean_prediction"], bins["positive_rate"]))
     assert gaps.mean() == pytest.approx(metrics.calibration_error(y, p))
@@ -91,7 +95,7 @@ def test_the_interval_is_that_of_scipy(share: float, count: int) -> None:
 
 @pytest.mark.parametrize("label", [0.0, 1.0])
 def test_one_class_has_no_curve_but_bins_and_bars(label: float) -> None:
-    found = curves(np.full(9, label), np.linspace(0.1, 0.9, 9))
+    found = of_probabilities(np.full(9, label), np.linspace(0.1, 0.9, 9))
     assert found["roc"] == {"fpr": [], "tpr": []}
     assert found["precision_recall"] == {"recall": [], "precision": []}
     assert found["calibration"]["positive_rate"] == [label] * 9
@@ -99,11 +103,66 @@ def test_one_class_has_no_curve_but_bins_and_bars(label: float) -> None:
 
 
 def test_no_rows_have_nothing() -> None:
-    found = curves(np.zeros(0), np.zeros(0))
+    found = of_probabilities(np.zeros(0), np.zeros(0))
     assert found["roc"]["fpr"] == found["calibration"]["rows"] == []
     assert sum(found["histogram"]["zeros"]) == 0
 
 
-def test_what_is_found_can_be_stored_as_it_is() -> None:
-    found = curves(*rows(1, 300, 10**6))
+@settings(max_examples=40, deadline=None)
+@given(seed=CASES["seed"], count=st.integers(2, 500), distinct=CASES["distinct"], offset=st.sampled_from([0.0, -1e4]))
+def test_bins_and_bars_of_amounts_count_every_row_once(seed: int, count: int, distinct: int, offset: float) -> None:
+    chance = np.random.default_rng(seed)
+    p = offset + chance.integers(0, distinct + 1, count) / distinct
+    y = p + chance.normal(size=count)
+    found = of_amounts(y, {"candidate": p, "champion": p + chance.normal(size=count)})
+    assert found["candidate"]["residuals"]["low"] == found["champion"]["residuals"]["low"] <= 0.0
+    assert found["candidate"]["residuals"]["high"] == found["champion"]["residuals"]["high"] >= 0.0
+    assert [sum(own["residuals"]["counts"]) for own in found.values()] == [count, count]
+    bins = found["candidate"]["calibration"]
+    size, mean, label = (np.array(bins[name]) for name in ("rows", "mean_prediction", "mean_label"))
+    assert size.sum() == count
+    assert mean @ size == pytest.approx(p.sum())
+    assert label @ size == pytest.approx(y.sum())
+    assert (np.diff(mean) > 0.0).all()
+    assert ((bins["low"] <= label) & (label <= bins["high"])).all()
+
+
+def test_the_interval_of_a_mean_is_that_of_its_standard_error() -> None:
+    y = np.random.default_rng(0).normal(1e6, 3.0, 400)
+    bins = of_amounts(y, {"candidate": np.zeros(400)})["candidate"]["calibration"]
+    half = 1.959963984540054 * stats.sem(y)
+    assert bins["low"] + bins["high"] == pytest.approx([y.mean() - half, y.mean() + half], abs=1e-6)
+
+
+def test_residuals_of_one_value_have_bars_too() -> None:
+    found = of_amounts(np.ones(5), {"candidate": np.ones(5)})["candidate"]["residuals"]
+    assert (found["low"], found["high"], sum(found["counts"])) == (-0.5, 0.5, 5)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=CASES["seed"], count=st.integers(1, 500), classes=st.integers(2, 5))
+def test_confusion_is_that_of_scikit_learn_and_its_diagonal_what_is_calibrated(
+    seed: int, count: int, classes: int
+) -> None:
+    chance = np.random.default_rng(seed)
+    y, p = chance.integers(0, classes, count).astype(float), chance.dirichlet(np.ones(classes), count)
+    found = of_classes(y, p)
+    assert found["confusion"] == peer.confusion_matrix(y, p.argmax(axis=1), labels=range(classes)).tolist()
+    bins = found["calibration"]
+    rate, size = np.array(bins["positive_rate"]), np.array(bins["rows"])
+    assert rate @ size == pytest.approx(np.trace(found["confusion"]))
+    assert np.array(bins["mean_prediction"]) @ size == pytest.approx(p.max(axis=1).sum())
+
+
+@pytest.mark.parametrize("predicts", ["probability", "number", "count", "class"])
+def test_no_rows_of_any_kind_have_nothing(predicts: Any) -> None:
+    nothing = np.zeros((0, 3) if predicts == "class" else 0)
+    found = curves(Scored(np.zeros(0), {"candidate": nothing}, {}, predicts))
+    assert found["candidate"]["calibration"]["rows"] == []
+
+
+@pytest.mark.parametrize("predicts", ["probability", "number", "count", "class"])
+def test_what_is_found_can_be_stored_as_it_is(predicts: Any) -> None:
+    found = curves(scored_as(predicts))
+    assert list(found) == ["candidate", "champion"]
     assert plain_yaml.load(plain_yaml.dump(found)) == found

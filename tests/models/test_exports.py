@@ -22,6 +22,7 @@ def test_the_exported_names_are_these() -> None:
         "ManyLevels",
         "PoissonRegression",
         "RecentRate",
+        "SoftmaxRegression",
         "Spline",
         "Standardise",
     ]

@@ -21,11 +21,11 @@ def test_numbers_and_blocks_come_before_words_each_by_name() -> None:
 def test_a_vector_and_named_coefficients_are_the_same_thing() -> None:
     layout = Layout.of(X, X)
     named = {"a": 1.0, "block": [2.0, 3.0, 4.0], "z": {"p": 5.0, "q": 6.0}}
-    vector = layout.vector(0.0, named)
+    vector = layout.vector({"coefficients": named})
     assert vector.tolist() == [0, 1, 2, 3, 4, 5, 6]
-    assert layout.coefficients(vector) == named
-    assert list(layout.coefficients(vector)) == ["a", "block", "z"]
-    assert layout.vector(9.0, {}).tolist() == [9, 0, 0, 0, 0, 0, 0]
+    assert layout.named(vector) == {"bias": 0.0, "coefficients": named}
+    assert list(layout.named(vector)["coefficients"]) == ["a", "block", "z"]
+    assert layout.vector({"bias": 9.0}).tolist() == [9, 0, 0, 0, 0, 0, 0]
 
 
 def test_two_batches_have_the_words_of_both() -> None:
@@ -43,11 +43,12 @@ def test_bags_lie_between_numbers_and_words_and_keep_their_names() -> None:
     assert layout.spans()["z"] == slice(10, 12)
     assert (layout.dense_size(), layout.fixed_size(), layout.size()) == (5, 10, 12)
     vector = np.arange(12.0)
-    named = layout.coefficients(vector)
+    named = layout.named(vector)["coefficients"]
     assert named["tags"] == {"u": 5.0, "v": 6.0, "w": 7.0}
     assert named["text"].tolist() == [8.0, 9.0]
-    assert layout.vector(0.0, named).tolist() == vector.tolist()
-    assert layout.vector(0.0, {**named, "text": [8.0, 9.0], "tags": {"w": 7.0}})[5:8].tolist() == [0.0, 0.0, 7.0]
+    assert layout.vector({"coefficients": named}).tolist() == vector.tolist()
+    other = {**named, "text": [8.0, 9.0], "tags": {"w": 7.0}}
+    assert layout.vector({"coefficients": other})[5:8].tolist() == [0.0, 0.0, 7.0]
     wider = layout | Layout.of({**x, "z": Category.of(["o", "q"])}, x)
     assert layout.places(wider).tolist() == [*range(10), 11, 12]
     with pytest.raises(FitError, match=r"Given: a \(1 wide\), block \(3 wide\), tags \(3 wide\), text \(9 wide\), z"):

@@ -148,7 +148,7 @@ def test_class_weights_are_those_of_scikit_learn(pair: tuple[float, float], weig
 
 @pytest.mark.parametrize("pair", [(-1.0, 1.0), (0.0, 0.0), (0.0, 1.0), (1.0, np.nan), (1.0, np.inf), (1.0,), ()])
 def test_class_weights_that_are_none_are_refused(pair: Any) -> None:
-    with pytest.raises(ChainError, match=r"cannot use those class weights.*Expected: two finite numbers above 0"):
+    with pytest.raises(ChainError, match=r"cannot use those class weights.*Expected: 2 finite numbers above 0"):
         LogisticRegression(class_weights=pair)
 
 

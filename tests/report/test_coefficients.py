@@ -19,12 +19,12 @@ def test_the_largest_come_first_each_with_its_name_and_interval() -> None:
     found = rows(PARAMETERS)
     names = [Reader(row + "</tr>").text for row in found]
     assert names == [
-        "weight +0.500 +0.304 to +0.696",
-        "depot north +0.250 –",
-        "depot south −0.250 −0.446 to −0.054",
-        "age of van, part 1 of 3 +0.125 +0.105 to +0.145",
-        "age of van, part 2 of 3 −0.062 −0.082 to −0.043",
-        "age of van, part 3 of 3 +0.031 +0.012 to +0.051",
+        "weight +0.5000 +0.3040 to +0.6960",
+        "depot north +0.2500 –",
+        "depot south −0.2500 −0.4460 to −0.0540",
+        "age of van, part 1 of 3 +0.1250 +0.1054 to +0.1446",
+        "age of van, part 2 of 3 −0.0625 −0.0821 to −0.0429",
+        "age of van, part 3 of 3 +0.0312 +0.0117 to +0.0508",
     ]
 
 

@@ -11,13 +11,25 @@ import pytest
 from ml_pipeline.artifacts import plain_yaml
 from ml_pipeline.columns import Category
 from ml_pipeline.config import Card, Promotion
+from ml_pipeline.config_rules import METRICS
 from ml_pipeline.data.profile import profile
+from ml_pipeline.models.evaluation import JUDGES, Rules, Scored
+from ml_pipeline.models.metric import better
+from ml_pipeline.report.confusion_table import confusion_table
 from ml_pipeline.report.facts import Facts
 from ml_pipeline.report.markup import VOID
 from ml_pipeline.report.page import render
+from ml_pipeline.report.words import meaning, spaced, typical
+from ml_pipeline.templates import Predicts
 from tests.report.reader import Reader
-from tests.report.samples import CONFIG, HOSTILE, MODEL, PARAMETERS, ROWS, facts, labels, measured
+from tests.report.samples import CONFIG, HOSTILE, MODEL, PARAMETERS, ROWS, facts, facts_of, labels, measured, stored
 
+PICTURES: dict[Predicts, list[str]] = {
+    "probability": ["ROC curve", "Precision-recall curve", "Calibration", "Scores by label"],
+    "number": ["Calibration", "Errors"],
+    "count": ["Calibration", "Errors"],
+    "class": ["Calibration"],
+}
 TITLES = ["Card", "Metrics", "Curves", "Slices", "Coefficients", "Data", "Lineage"]
 
 
@@ -113,6 +125,102 @@ class TestWholePage:
         assert len(page.encode()) < 400_000
 
 
+@pytest.mark.parametrize("predicts", ["probability", "number", "count", "class"])
+class TestEveryKind:
+    def test_every_section_is_there_and_every_picture_is_well_formed(self, predicts: Predicts) -> None:
+        page = render(facts_of(predicts))
+        assert re.findall(r"<h2[^>]*>([^<]*)</h2>", page) == TITLES
+        titles = [title.text for plot in plots(page) if (title := plot.find("title")) is not None]
+        assert titles == PICTURES[predicts]
+        for plot in plots(page):
+            width, height = map(float, plot.get("viewBox", "").split()[2:])
+            for dot in plot.iter("circle"):
+                assert 0 <= float(dot.get("cx", "")) <= width
+                assert 0 <= float(dot.get("cy", "")) <= height
+        assert "nan" not in Reader(page).text.lower().split()
+
+    def test_metrics_have_names_and_say_which_way_is_better(self, predicts: Predicts) -> None:
+        text = Reader(render(facts_of(predicts))).text
+        for name in METRICS[predicts]:
+            assert f"({name}): {meaning(name).tells}; {better(name)} is better" in text
+            assert meaning(name).name != spaced(name)
+        assert "see the code" not in text
+
+    def test_the_card_tells_what_labels_are_like(self, predicts: Predicts) -> None:
+        given = facts_of(predicts)
+        known = typical(given.metrics, given.metrics.get("classes", ()))
+        assert f"In the test rows late is {known}.".replace("\xa0", " ") in Reader(render(given)).text
+        assert {"number": "in the mean", "count": "in the mean", "class": "letter in "}.get(predicts, "1 in ") in known
+
+    def test_slices_are_compared_by_the_metric_that_decides(self, predicts: Predicts) -> None:
+        given = facts_of(predicts)
+        name = JUDGES[predicts].decides
+        text = Reader(render(given)).text
+        assert f"{meaning(name).name} by slice, with 95 % intervals" in text
+        own = given.metrics["slices"]["depot"]
+        first, second = sorted(("north", "south"), key=lambda word: own[word][name]["value"])
+        weakest = first if better(name) == "larger" else second
+        assert re.search(rf"% interval Rows [A-Za-z ]+ depot {weakest} ", text)
+
+    def test_a_slice_that_is_clearly_worse_is_a_known_limit(self, predicts: Predicts) -> None:
+        given = facts_of(predicts)
+        name, found = JUDGES[predicts].decides, dict(given.metrics)
+        bad = -1e9 if better(name) == "larger" else 1e9
+        north = {**found["slices"]["depot"]["north"], name: {"value": bad, "low": bad, "high": bad}}
+        found["slices"] = {"depot": {**found["slices"]["depot"], "north": north}}
+        verb = "Ranked" if predicts == "probability" else "Predicted"
+        page = Reader(render(given._replace(metrics=found))).text
+        assert f"{verb} clearly worse than all rows together: depot north." in page
+
+    def test_the_same_page_comes_from_what_was_stored(self, predicts: Predicts) -> None:
+        given = facts_of(predicts)
+        stored = given._replace(metrics=plain_yaml.load(plain_yaml.dump(dict(given.metrics))))
+        assert render(stored) == render(given)
+
+
+class TestOldFiles:
+    def test_metrics_that_do_not_say_what_was_predicted_are_of_probabilities(self) -> None:
+        given = facts_of("probability")
+        old = {key: value for key, value in given.metrics.items() if key not in ("predicts", "mean_prediction")}
+        assert render(given._replace(metrics=old)) == render(given)
+
+
+class TestAmounts:
+    def test_large_ones_are_grouped_and_axes_shortened(self) -> None:
+        page = render(facts_of("number"))
+        rmse = facts_of("number").metrics["metrics"]["rmse"]["value"]
+        assert f"Root mean squared error {rmse:,.1f} (95 % interval" in Reader(page).text
+        assert {"10k", "20k", "30k"} <= {text.text for plot in plots(page) for text in plot.iter("text")}
+        assert " is 1 in " not in Reader(page).text
+
+    @pytest.mark.parametrize("offset", [0.0, 1e-6, -1e9])
+    def test_labels_and_predictions_that_are_all_the_same(self, offset: float) -> None:
+        y = np.full(ROWS, offset)
+        for p in (y, y + 1.0):
+            page = render(facts(metrics=stored(Scored(y, {"candidate": p}, {}, "number"), Rules({}, {}, 20, 0))))
+            assert "1 bin of about equally many rows" in Reader(page).text
+            assert "R² –" in Reader(page).text
+
+
+class TestClasses:
+    def test_confusion_counts_rows_by_true_and_predicted_class(self) -> None:
+        page = confusion_table([[5, 1], [0, 0]], ("a", "b"))
+        assert Reader(page).text.endswith("True class a b Rows Told right a 5 1 6 83.3 % b 0 0 0 –")
+
+    def test_of_many_classes_the_most_frequent_are_shown(self) -> None:
+        counts = np.diag(np.arange(40, 0, -1)).tolist()
+        text = Reader(confusion_table(counts, [f"class{at}" for at in range(40)])).text
+        assert "The 28 rarest of 40 classes are left out" in text
+        assert "class11 " in text
+        assert "class12 " not in text
+
+    def test_coefficients_are_named_by_class_and_column(self) -> None:
+        text = Reader(render(facts_of("class"))).text
+        assert "letter: weight −0.5000 −0.6960 to −0.3040" in text
+        assert "parcel: depot south +0.0625 –" in text
+        assert "Bias letter: +0.500, parcel: +0.250, pallet: −0.750." in text
+
+
 class TestHostileNames:
     @pytest.fixture
     def page(self) -> str:
@@ -192,7 +300,7 @@ class TestCard:
         text = read(parameters=estimator(fit={"rows": 1, "iterations": 50, "note": note})).text
         assert note in text
         assert "depot north: Area under the ROC curve" in text
-        assert "outside the floor of 0.99" in text
+        assert "outside the floor of at least 0.99" in text
         assert "1 slice could not be judged" in text
 
 

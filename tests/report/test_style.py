@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from ml_pipeline.report.page import render
-from tests.report.samples import HOSTILE, facts
+from ml_pipeline.templates import Predicts
+from tests.report.samples import HOSTILE, facts, facts_of
 
 STYLE = files("ml_pipeline.report").joinpath("report.css").read_text("utf-8")
 LIGHT, DARK, PRINT = (
@@ -16,6 +17,7 @@ LIGHT, DARK, PRINT = (
 )
 INKS = [("ink", "paper"), ("soft", "paper"), ("candidate", "paper"), ("champion", "paper"), ("good", "paper"),
         ("bad", "paper"), ("warn-ink", "warn")]  # fmt: skip
+KINDS: tuple[Predicts, ...] = ("number", "count", "class")
 SWITCHES = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"]
 
 
@@ -37,7 +39,8 @@ def test_text_and_lines_have_the_contrast_that_wcag_asks_for_text(
 
 
 def test_every_class_on_the_page_has_a_style() -> None:
-    used = {name for names in re.findall(r'class="([^"]*)"', render(facts())) for name in names.split()}
+    pages = [render(facts()), *(render(facts_of(predicts)) for predicts in KINDS)]
+    used = {name for page in pages for names in re.findall(r'class="([^"]*)"', page) for name in names.split()}
     assert {f".{name}" for name in used} <= set(re.findall(r"\.[a-z]+", STYLE)) | {".tick"}
 
 
@@ -49,7 +52,8 @@ def test_no_width_makes_the_page_scroll_sideways_and_nothing_is_fetched(tmp_path
     assert browser_path, "a browser is needed: install Debian's chromium"
     given = facts()
     metrics = {**given.metrics, "slices": {HOSTILE * 9: given.metrics["slices"]["depot"]}}
-    for name, own in (("plain", given), ("hostile", given._replace(metrics=metrics))):
+    pages = {"plain": given, "hostile": given._replace(metrics=metrics), **{kind: facts_of(kind) for kind in KINDS}}
+    for name, own in pages.items():
         (tmp_path / f"{name}.html").write_text(render(own))
     said: list[str] = []
     with sync_playwright() as playwright:
@@ -57,7 +61,7 @@ def test_no_width_makes_the_page_scroll_sideways_and_nothing_is_fetched(tmp_path
         page = browser.new_page()
         page.on("console", lambda message: said.append(message.text))
         page.on("request", lambda request: said.append(request.url))
-        for name in ("plain", "hostile"):
+        for name in pages:
             page.goto((tmp_path / f"{name}.html").as_uri())
             for width in (320, 390, 1280):
                 page.set_viewport_size({"width": width, "height": 900})
