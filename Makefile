@@ -12,11 +12,13 @@ export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
 ifeq ($(strip $(UV_DEFAULT_INDEX)),)
 unexport UV_DEFAULT_INDEX
 endif
+# Airflow starts anew for every command, in half the time where Python keeps what it has compiled.
+unexport PYTHONDONTWRITEBYTECODE
 ENGINE := $(shell docker version >/dev/null 2>&1 && echo yes)
 
 SITE = $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 
-# Tests that start servers or work through many records, and so run one after the other.
+# Tests that start servers or work through many records: those of a file share them, two files run at a time.
 SLOW := airflow or browser or containers or records or store or postgres
 
 .PHONY: install demo test check engine images ui store stop clean lock bench bench-quality bench-nightly bench-backfill
@@ -32,7 +34,7 @@ demo: $(READY) $(if $(ENGINE),images) ## Train and score as of one day, end to e
 
 test: $(READY) $(if $(ENGINE),images) ## The whole suite; what needs a container engine only where there is one
 	$(BIN)/python -m pytest -q -n auto -m "not ($(SLOW))"
-	$(BIN)/python -m pytest -m "($(SLOW))$(if $(ENGINE),, and not containers)"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "($(SLOW))$(if $(ENGINE),, and not containers)"
 
 check: $(READY) ## Lint, types, import contracts, quick tests
 	$(BIN)/ruff check .

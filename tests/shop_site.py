@@ -9,23 +9,19 @@ from __future__ import annotations
 import csv
 import datetime as dt
 import json
-import os
 import re
-import signal
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-ROOT = Path(__file__).parents[1]
+from tests.airflow_site import PATIENCE, ROOT, airflow_at_work, password, settings, wait
+
 BIN = Path(sys.executable).parent
-PATIENCE = 300
-"""Seconds after which something that is waited for will not come, however busy the machine is."""
 OFFLINE, ONLINE = "shop.offline_training", "shop.online_scoring"
 NOW = dt.datetime.now(dt.UTC)
 LAST_LABEL = dt.date(2024, 6, 16)
@@ -59,8 +55,7 @@ class Site(NamedTuple):
 
     def signed_in(self) -> Site:
         """The same with a token."""
-        passwords = json.loads((self.folder / "airflow/simple_auth_manager_passwords.json.generated").read_text())
-        answer = self.ask("/auth/token", {"username": "admin", "password": passwords["admin"]})
+        answer = self.ask("/auth/token", {"username": "admin", "password": password(self.folder)})
         return self._replace(token=answer["access_token"])
 
     def trigger(self) -> str:
@@ -140,38 +135,19 @@ def site_of_shop(folder: Path, database: str = "") -> Iterator[Site]:
     Its database is SQLite, which one writer at a time may lock, or the `database` that is given.
     """
     _shop(folder / "use_cases")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW__")}
-    environment |= {
-        "ML_PIPELINE_STORE": str(folder / "store"),
-        "ML_PIPELINE_USE_CASES": str(folder / "use_cases"),
-        "ML_PIPELINE_RUNNER": "process",
-        "AIRFLOW_HOME": str(folder / "airflow"),
-        "AIRFLOW__API__PORT": str(port),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(ROOT / "dags"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": database or f"sqlite:///{folder}/airflow/airflow.db",
-        "PYTHONPATH": str(ROOT / "plugins"),
-    }
-    with (folder / "log").open("wb") as log:
-        command = [sys.executable, "-m", "ml_pipeline_airflow.ui"]
-        process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, start_new_session=True)
-    try:
-        site = Site(f"http://127.0.0.1:{port}", folder, environment)
-        wait(lambda: _answers(site), PATIENCE, (folder / "log").read_text)
-        site = site.signed_in()
+    environment = settings(
+        folder,
+        ML_PIPELINE_STORE=str(folder / "store"),
+        ML_PIPELINE_USE_CASES=str(folder / "use_cases"),
+        AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "dags"),
+        AIRFLOW__CORE__LOAD_EXAMPLES="False",
+        AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=database or f"sqlite:///{folder}/airflow/airflow.db",
+    )
+    with airflow_at_work(folder, environment) as url:
+        site = Site(url, folder, environment).signed_in()
         for dag in (OFFLINE, ONLINE):
             wait(lambda dag=dag: _unpauses(site, dag), PATIENCE, (folder / "log").read_text)
         yield site
-    finally:
-        os.killpg(process.pid, signal.SIGINT)
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
 
 
 def _shop(parent: Path) -> None:
@@ -188,27 +164,11 @@ def _shop(parent: Path) -> None:
         csv.writer(file, lineterminator="\n").writerows([header, *rows])
 
 
-def _answers(site: Site) -> bool:
-    try:
-        health = site.ask("/api/v2/monitor/health")
-    except OSError:
-        return False
-    return bool(health["scheduler"]["status"] == "healthy" and health["dag_processor"]["status"] == "healthy")
-
-
 def _unpauses(site: Site, dag: str) -> bool:
     try:
         return not site.ask(f"/api/v2/dags/{dag}", {"is_paused": False}, "PATCH")["is_paused"]
     except OSError:
         return False
-
-
-def wait(condition: Callable[[], bool], seconds: float, why: Callable[[], str]) -> None:
-    """Until the condition holds; an AssertionError that says `why` where it does not in time."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, why()[-2000:]
-        time.sleep(0.5)
 
 
 def day(back: int) -> dt.date:

@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.shop_site import OFFLINE, PATIENCE, Site, day, site_of_shop, wait
+from tests.airflow_site import PATIENCE, wait
+from tests.shop_site import OFFLINE, Site, day, site_of_shop
 
 DAYS = 30
 OLDEST = DAYS + 2

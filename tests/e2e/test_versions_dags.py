@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.shop_site import NOW, OFFLINE, ONLINE, PATIENCE, Site, day, site_of_shop, wait
+from tests.airflow_site import PATIENCE, wait
+from tests.shop_site import NOW, OFFLINE, ONLINE, Site, day, site_of_shop
 
 pytestmark = [pytest.mark.airflow]
 
