@@ -161,9 +161,9 @@ def build(client: Any, recipe: Recipe, parent: str) -> Any:
 
 def contents(client: Any, image: str, *dockerfiles: str) -> bytes:
     """What an image holds, as JSON that is equal wherever the same is held."""
-    listed = client.containers.run(
-        image, ["-I", "-c", LIST_CONTENTS], entrypoint=["/opt/venv/bin/python"], remove=True, network_mode="none"
-    )
+    # What the client removes leaves its volumes behind, but for those that are memory.
+    bounds = {"remove": True, "network_mode": "none", "tmpfs": {"/spill": ""}}
+    listed = client.containers.run(image, ["-I", "-c", LIST_CONTENTS], entrypoint=["/opt/venv/bin/python"], **bounds)
     recipes = {name: digest_of(ROOT / "containers" / name / "Dockerfile") for name in sorted({"base", *dockerfiles})}
     return json.dumps({**json.loads(listed), "recipes": recipes}, indent=1, sort_keys=True).encode()
 

@@ -46,7 +46,15 @@ def run(client: Any) -> Callable[..., str]:
     """Run Python in a container as stages run: no network, a root it cannot write, /tmp in memory."""
 
     def run(image: Any, code: str, **options: Any) -> str:
-        held = {"remove": True, "read_only": True, "tmpfs": {"/tmp": ""}, "network_mode": "none"} | options
-        return str(client.containers.run(image, ["-c", code], entrypoint=["python"], **held).decode().strip())
+        held = {"read_only": True, "tmpfs": {"/tmp": ""}, "network_mode": "none", **options}
+        container = client.containers.run(image, ["-c", code], entrypoint=["python"], detach=True, **held)
+        try:
+            failed = container.wait()["StatusCode"]
+            said = str(container.logs(stdout=True, stderr=bool(failed)).decode().strip())
+        finally:
+            container.remove(v=True, force=True)  # its volumes too
+        if failed:
+            raise RuntimeError(said)
+        return said
 
     return run

@@ -306,7 +306,7 @@ print(compiled == str(case.folder / "models.py"), *sorted(path.name for path in 
         as_of = dt.datetime(2024, 4, 1, tzinfo=dt.UTC)
         order = StageRequest(use_case, "offline", (), run_id="r", as_of=as_of, store=str(store))
         held = {"mounts": [mounts.store_mount(store), mounts.source_mount(csv)], "user": str(mounts.user())}
-        bounds = {"remove": True, "read_only": True, "tmpfs": {"/tmp": ""}, "network_mode": "none"}
+        bounds = {"remove": True, "read_only": True, "tmpfs": {"/tmp": "", "/spill": ""}, "network_mode": "none"}
         client.containers.run(image, ["stage", msgspec.json.encode(order).decode()], **held, **bounds)
         left = [(store / use_case / run_key("r", step)).read_bytes() for step in STEPS]
         results = [msgspec.json.decode(content, type=StageResult) for content in left]
