@@ -13,12 +13,14 @@ from ml_pipeline.artifacts.store import Store
 from ml_pipeline.chain import Chain, Preparation, check_links
 from ml_pipeline.columns import Columns, count, kind
 from ml_pipeline.config import UseCaseConfig
+from ml_pipeline.config_rules import METRICS
 from ml_pipeline.contract import MODES, Mode
 from ml_pipeline.data import naming, sampling
 from ml_pipeline.data.leaks import ROWS, leaks
 from ml_pipeline.discovery import UseCase, find
-from ml_pipeline.errors import ConfigError, NothingToDo, PipelineError, SchemaError
+from ml_pipeline.errors import ConfigError, NothingToDo, PipelineError, QuarantineError, SchemaError
 from ml_pipeline.graph import PREDICTED
+from ml_pipeline.models.evaluation import check_floor
 from ml_pipeline.models.explanation import SIGNS
 from ml_pipeline.stages import steps, tasks
 
@@ -116,6 +118,8 @@ def _load(use_case: UseCase) -> dict[str, Any]:
         if not isinstance(loaded[name], type) or not issubclass(loaded[name], wanted):
             what, expected = f"{name} is no {wanted.__name__}", f"a class that extends {wanted.__name__}"
             raise ConfigError(what, expected=expected, do="name another class in pipeline.yaml, or let it extend that")
+    for name in (*config.evaluate.floors, *config.evaluate.slice_floors):
+        check_floor(name, METRICS[loaded[config.model].estimator.predicts])
     return loaded
 
 
@@ -127,18 +131,39 @@ def _sources(report: Report, use_case: UseCase, loaded: Mapping[str, Any], store
         if source.reader:
             with report.looking_at(f"source {name}") as say:
                 address = use_case.address(name, store)
-                raw[name] = sampling.raw(loaded[source.reader], name, address)
-                say(f"records can be read{f' from {address}' if address else ''}: {', '.join(raw[name])}")
+                found = sampling.raw(loaded[source.reader], name, address)
+                raw[name] = found.columns
+                say(f"records can be read{f' from {address}' if address else ''}: {', '.join(raw[name])}.")
                 naming.check_records(use_case.config, name, raw[name])
+                say(_set_aside(use_case.config, f"the source {name}", found))
         with report.looking_at(f"preparation of {name}") as say:
             before = _there(prepared, source.derived) if source.derived else _there(raw, name)
-            made = sampling.prepared(loaded[source.prepare], before)
+            sample = sampling.prepared(loaded[source.prepare], before)
+            made = sample.columns
             say(f"{count(before):,} records give {count(made):,} with {', '.join(made)}.")
             say(_slow(loaded[source.prepare]))
             naming.check_prepared(use_case.config, name, made)
             prepared[name] = made
             _no_leak(use_case.config, name, loaded[source.prepare], before)
+            say(_set_aside(use_case.config, f"the preparation of {name}", sample))
     return prepared
+
+
+def _set_aside(config: UseCaseConfig, what: str, sample: sampling.Sample) -> str:
+    """What would be set aside, in words.
+
+    Raises:
+        QuarantineError: it is more than a run goes on with.
+    """
+    if sample.share <= config.quarantine.share:
+        return sample.told()
+    raise QuarantineError(
+        f"{what} has more bad records than a run goes on with",
+        given=sample.told(),
+        expected=f"at most {config.quarantine.at_most}",
+        do="mend the records or the check; or say in sources.py which words stand for no value (missing=…), or which "
+        "other type the column has; or raise quarantine.at_most in pipeline.yaml",
+    )
 
 
 def _no_leak(config: UseCaseConfig, name: str, prepare: Any, records: Columns) -> None:

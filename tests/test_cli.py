@@ -247,7 +247,7 @@ def test_models_are_listed_newest_first_with_the_champion(champion: Parcels, com
     assert {row["passed"] for row in rows} == {True, False, None}
     assert [row["version"] for row in rows if row["champion"]] == [champion.registry.champion()]
     shown = command("models", "list", "parcels", "--store", champion.store).stdout
-    assert all(word in shown for word in ("champion", "rejected", "passed", "not evaluated", "ROC-AUC"))
+    assert all(word in shown for word in ("champion", "rejected", "passed", "not evaluated", "roc_auc"))
 
 
 @pytest.mark.parametrize("level", ["services", "handlers", "models"])

@@ -91,6 +91,9 @@ FAULTS = {
         "def weight(weight, delay):\n    return weight + delay\n\n\nweighed = weight\n\n\nclass PrepareParcels",
         "preparation of parcels", "lets the model see the truth: weight is truth, or follows from it",
     ),
+    "a floor for another kind of prediction": (
+        "pipeline.yaml", "floors: {roc_auc: 0.6}", "floors: {rmse: 3.0}", "code", "Expected: roc_auc, ",
+    ),
     "a slice that is no column": ("pipeline.yaml", "slices: [depot]", "slices: [dept]", "offline chain", "'dept'"),
 }  # fmt: skip
 
@@ -103,6 +106,43 @@ def test_a_fault_is_found_where_it_is_and_says_what_to_do(parcels: Parcels, comm
     assert found[what]["ok"] is False
     assert says in str(found[what]["says"])
     assert found[what]["do"]
+
+
+def _spoilt(parcels: Parcels, column: str, word: str, rows: int) -> None:
+    header, *lines = parcels.lines("parcels")
+    at = header.split(",").index(column)
+    cells = [line.split(",") for line in lines]
+    spoilt = [[*row[:at], word if number < rows else row[at], *row[at + 1 :]] for number, row in enumerate(cells)]
+    parcels.write("parcels", [header, *map(",".join, spoilt)])
+
+
+@pytest.mark.parametrize(
+    ("word", "what", "reason"),
+    [
+        ("n/a", "source parcels", "weight is not of type float64 (110), such as {'weight': 'n/a', 'parcel_id': 'p0'"),
+        ("-1", "preparation of parcels", "the weight is negative (110), such as {"),
+    ],
+)
+def test_more_bad_records_than_a_run_goes_on_with_are_found_before_it(
+    parcels: Parcels, command: Command, word: str, what: str, reason: str
+) -> None:
+    _spoilt(parcels, "weight", word, 110)
+    check = _checks(parcels, command, 2)[what]
+    assert check["ok"] is False
+    assert f"110 of 2,000 records are set aside: {reason}" in str(check["says"])
+    assert "Expected: at most 5%" in str(check["says"])
+    assert "missing=…" in str(check["do"])
+
+
+def test_a_few_bad_records_are_told_and_are_no_fault(parcels: Parcels, command: Command) -> None:
+    _spoilt(parcels, "weight", "n/a", 60)
+    check = _checks(parcels, command, 0)["source parcels"]
+    assert "60 of 2,000 records are set aside: weight is not of type float64 (60)" in str(check["says"])
+
+
+def test_where_no_record_is_good_the_reason_is_told(parcels: Parcels, command: Command) -> None:
+    _spoilt(parcels, "weight", "n/a", 2000)
+    assert "has no good records. Given: 2,000 of 2,000" in str(_checks(parcels, command, 2)["source parcels"]["says"])
 
 
 def test_what_rests_on_a_fault_is_not_looked_at_and_the_rest_is(parcels: Parcels, command: Command) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, ClassVar
 
@@ -12,7 +13,7 @@ from ml_pipeline.connectors.file_source import FileSource
 from ml_pipeline.connectors.files import File, find, opened
 from ml_pipeline.data.conform import Rejects, conform
 from ml_pipeline.data.sources import Records
-from ml_pipeline.errors import DataError
+from ml_pipeline.errors import DataError, SchemaError
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 8 << 20
 SEPARATORS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 """What other programs put between values, instead of commas."""
+UNCLOSED = "a quote is not closed on its line"
+OUT_OF_STEP = "out of sync with chunker"
+"""What Arrow says of a quote that is still open where the next block but one begins."""
 
 
 @dataclass(eq=False)
@@ -31,10 +35,12 @@ class CsvFiles(FileSource):
     one in another encoding than UTF-8.
 
     Args:
-        missing: Texts that mean that there is no value.
+        missing: Texts that mean that there is no value, besides a field without any.
+        names: Column -> its name in the file, such as `{"loan_id": "Loan ID"}`; without one, it is the column's own.
     """
 
-    missing: tuple[str, ...] = ("", "NA")
+    missing: tuple[str, ...] = ("NA",)
+    names: Mapping[str, str] = field(default_factory=dict)
 
     suffixes: ClassVar = (".csv",)
     content: ClassVar = "a CSV file"
@@ -50,16 +56,46 @@ class CsvFiles(FileSource):
             return _names(file, self._reader(stream, []))
 
     def parse(self, file: File, stream: IO[bytes]) -> Iterator[Records]:
-        """The records of one file, in batches of 8 MB."""
+        """The records of one file, in batches of 8 MB.
+
+        Raises:
+            DataError: a quote swallows all that is left of a large file.
+            SchemaError: a column is missing.
+        """
         import pyarrow as pa
 
         broken: Rejects = []
         reader = self._reader(stream, broken)
-        columns = self.columns(file, _names(file, reader))
-        for batch in reader:
-            yield self._sound(file, pa.table(batch), columns, broken)
+        names = self._called(file, _names(file, reader))
+        columns = self.columns(file, names)
+        lines = 1
+        try:
+            for batch in reader:
+                records = self._sound(file, pa.table(batch).rename_columns(names), columns, broken)
+                lines += records.batch.num_rows + len(records.rejects)
+                yield records
+        except pa.ArrowInvalid as error:
+            if OUT_OF_STEP not in str(error):
+                raise
+            raise _unclosed(file, lines + len(broken) + 1) from error
         # What is broken at the end comes with no batch.
-        yield self._sound(file, reader.schema.empty_table(), columns, broken)
+        yield self._sound(file, reader.schema.empty_table().rename_columns(names), columns, broken)
+
+    def _called(self, file: File, names: Sequence[str]) -> list[str]:
+        """The names of a file's columns, as this source calls them."""
+        wanted = {there: name for name, there in self.names.items() if name in self.types}
+        if gone := [there for there in wanted if there not in names]:
+            raise SchemaError(
+                f"{file.name} lacks the column {gone[0]!r}",
+                given=", ".join(names),
+                expected=", ".join(wanted),
+                do="deliver the file with this column, or change the names in sources.py",
+            )
+        return [wanted.get(name, name) for name in names]
+
+    def unreadable(self, file: File, error: Exception) -> DataError:
+        """A quote that swallows all is in the first record, where Arrow gives up before it gives a batch."""
+        return _unclosed(file, 2) if OUT_OF_STEP in str(error) else super().unreadable(file, error)
 
     def _reader(self, stream: IO[bytes], broken: Rejects) -> csv.CSVStreamingReader:
         """Every column as bytes: one that is not wanted may show that a line is broken."""
@@ -67,7 +103,9 @@ class CsvFiles(FileSource):
         from pyarrow import csv
 
         def set_aside(row: csv.InvalidRow) -> str:
-            broken.append((f"the line has {row.actual_columns} fields instead of {row.expected_columns}", row.text))
+            fields = f"the line has {row.actual_columns} fields instead of {row.expected_columns}"
+            lines = _lines(row.text)
+            broken.extend((fields if len(lines) == 1 else UNCLOSED, line) for line in lines)
             return "skip"
 
         return csv.open_csv(
@@ -75,7 +113,7 @@ class CsvFiles(FileSource):
             read_options=csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES),
             parse_options=csv.ParseOptions(invalid_row_handler=set_aside),
             convert_options=csv.ConvertOptions(
-                default_column_type=pa.binary(), null_values=list(self.missing), strings_can_be_null=True
+                default_column_type=pa.binary(), null_values=["", *self.missing], strings_can_be_null=True
             ),
         )
 
@@ -121,14 +159,34 @@ def _not_utf8(file: File, given: str) -> DataError:
     )
 
 
+def _unclosed(file: File, line: int) -> DataError:
+    return DataError(
+        f"a quote in {file.name} is not closed",
+        given=f"line {line:,}, where empty lines do not count, and all that follows",
+        expected="a value that begins with a quote to end with one, on the same line",
+        do="close the quote in the file, or take it away",
+    )
+
+
 def _one_line_each(table: pa.Table) -> tuple[pa.Table, Rejects]:
     """Without the rows that swallowed the lines after them, because a quote was not closed; and those lines."""
     import pyarrow.compute as pc
 
-    over = [pc.fill_null(pc.match_substring(column, b"\n"), False) for column in table.columns]
-    bad = functools.reduce(pc.or_, over)
-    if not pc.any(bad).as_py():
+    over = [pc.match_substring_regex(column, b"[\r\n]") for column in table.columns if _breaks(column)]
+    if not over:
         return table, []
+    bad = functools.reduce(pc.or_, [pc.fill_null(found, False) for found in over])
     texts = [b",".join(value or b"" for value in row.values()) for row in table.filter(bad).to_pylist()]
-    lines = [line.decode("utf-8", "backslashreplace") for text in texts for line in text.splitlines()]
-    return table.filter(pc.invert(bad)), [("a quote is not closed on its line", line) for line in lines]
+    lines = [line for text in texts for line in _lines(text.decode("utf-8", "backslashreplace"))]
+    return table.filter(pc.invert(bad)), [(UNCLOSED, line) for line in lines]
+
+
+def _breaks(column: pa.ChunkedArray) -> bool:
+    """Whether the end of a line may be in a value: in the usual case, bytes are looked at rather than values."""
+    values = [data.to_pybytes() for chunk in column.chunks if (data := chunk.buffers()[2])]
+    return any(end in own for own in values for end in (b"\n", b"\r"))
+
+
+def _lines(text: str) -> list[str]:
+    """The lines that Arrow sees, which takes empty ones for nothing."""
+    return [line for line in re.split("[\r\n]", text) if line]

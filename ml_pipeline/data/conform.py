@@ -16,6 +16,8 @@ Rejects = list[tuple[str, Any]]
 def conform(batch: pa.RecordBatch | pa.Table, types: Mapping[str, str], source: str) -> tuple[pa.Table, Rejects]:
     """The batch with exactly these columns and types, without the rows of which a value does not fit.
 
+    Of a row that is set aside, the value that does not fit comes first, so that it is seen where a record is shown.
+
     Raises:
         SchemaError: a column is missing, or a type is none.
     """
@@ -31,11 +33,16 @@ def conform(batch: pa.RecordBatch | pa.Table, types: Mapping[str, str], source: 
         )
     table = table.select(list(types))
     kinds = {name: arrow_type(kind, source) for name, kind in types.items()}
-    reasons: dict[int, str] = {}
+    bad: dict[int, str] = {}
     for name, kind in kinds.items():
-        reasons = dict.fromkeys(_misfits(table.column(name), kind), f"{name} is not of type {types[name]}") | reasons
-    kept, rejects = drop(table, reasons)
-    return pa.table({name: _cast(kept.column(name), kind) for name, kind in kinds.items()}), rejects
+        bad = dict.fromkeys(_misfits(table.column(name), kind), name) | bad
+    kept, rejects = drop(table, {row: f"{name} is not of type {types[name]}" for row, name in bad.items()})
+    shown = [_first(bad[row], *reject) for row, reject in zip(sorted(bad), rejects, strict=True)]
+    return pa.table({name: _cast(kept.column(name), kind) for name, kind in kinds.items()}), shown
+
+
+def _first(name: str, reason: str, record: dict[str, Any]) -> tuple[str, Any]:
+    return reason, {name: record[name], **record}
 
 
 def drop(table: pa.Table, reasons: Mapping[int, str]) -> tuple[pa.Table, Rejects]:

@@ -15,6 +15,12 @@ from ml_pipeline.contract import StageResult
 from ml_pipeline.errors import UsageError
 from ml_pipeline.lineage.results import stored_results
 
+NOTHING_YET = (
+    "run `ml-pipeline run USE_CASE offline` first; if it stopped at too many bad records, its error names the "
+    "reasons and one of the records, and `ml-pipeline validate USE_CASE` shows them again"
+)
+"""What to do where no stage has finished: one that stops keeps nothing."""
+
 
 class Rejected(msgspec.Struct, frozen=True):
     """What one step of a run set aside for one reason: how many records, and the first of them."""
@@ -36,7 +42,7 @@ def rejects(room: Store, stage: str = "", run_id: str = "", limit: int = 20) -> 
         limit: Records to show of each reason, at most.
 
     Raises:
-        UsageError: nothing has run, or there is no such run or stage.
+        UsageError: nothing has finished, or there is no such run or stage.
     """
     results = _asked(stored_results(room), stage, run_id)
     return [own for result in results for own in _of(room, result, limit)]
@@ -51,10 +57,10 @@ def _asked(results: Sequence[StageResult], stage: str, run_id: str) -> list[Stag
         given = stage if own else run_id
         known = [result.stage for result in own] or [result.run_id for result in results]
         raise UsageError(
-            f"there is no such {'stage' if own else 'run'} here" if results else "nothing has run yet",
+            f"there is no such {'stage' if own else 'run'} here" if results else "no stage of a run has finished yet",
             given=given,
             expected=", ".join(dict.fromkeys(known)),
-            do="name another one" if results else "run `ml-pipeline run USE_CASE offline` first",
+            do="name another one" if results else NOTHING_YET,
         )
     return sorted(found, key=lambda result: result.finished)
 

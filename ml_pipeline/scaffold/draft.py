@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -11,13 +12,14 @@ from typing import Any, NamedTuple
 from ml_pipeline.data.conform import Rejects
 from ml_pipeline.errors import UsageError
 from ml_pipeline.scaffold.leaks import leaks
-from ml_pipeline.scaffold.names import CODE, check_name, is_plain
 from ml_pipeline.scaffold.table import Column, Table, moments, read, unreadable
 
 YES = ("yes", "y", "true", "t", "positive", "pos", "1")
 NO = ("no", "n", "false", "f", "negative", "neg", "0")
 DUPLICATES = 0.01
 """Share of the rows that may lack a key of their own: what a draft's `quarantine` allows."""
+LOST = 0.05
+"""Share of the rows with a label that may be put off for the sake of a moment to try it at that is a plain day."""
 FEW_ROWS = 500
 """Rows below which a stretch of time at the end would be too few to judge by."""
 
@@ -32,7 +34,11 @@ class Asked(NamedTuple):
 
 
 class Draft(NamedTuple):
-    """All that the files of a new use case say. `positive`: the word that counts as 1, where the label is words."""
+    """All that the files of a new use case say.
+
+    `positive` and `negative`: the words that count as 1 and 0, in lower case, where the label is words. `names`:
+    columns that are called otherwise in the file. `missing`: words that stand for no value.
+    """
 
     name: str
     asked: Asked
@@ -40,6 +46,7 @@ class Draft(NamedTuple):
     synthetic: bool
     columns: dict[str, Column]
     positive: str
+    negative: str
     split: dict[str, str]
     ahead: str
     behind: str
@@ -47,6 +54,8 @@ class Draft(NamedTuple):
     rows: int
     duplicates: int
     broken: Rejects
+    names: dict[str, str]
+    missing: tuple[str, ...]
 
     def features(self, role: str) -> list[str]:
         """Columns to learn from that play a part."""
@@ -58,8 +67,8 @@ class Draft(NamedTuple):
         return [*self.features("unused"), *self.features("time")]
 
     def truth(self) -> list[str]:
-        """Columns that give the label away, as far as a configuration can name them."""
-        return [name for name in self.features("leak") if is_plain(name)]
+        """Columns that give the label away."""
+        return self.features("leak")
 
     def typed(self) -> list[Column]:
         """Columns whose values must be of their type; the key is a text, whatever it looks like."""
@@ -74,14 +83,15 @@ def draft(name: str, asked: Asked, address: str, synthetic: bool = False) -> Dra
         UsageError: a column is not there, or cannot be what it is named for.
     """
     table = read(asked.path)
-    table.check_named({"--label": asked.label, "--time": asked.time, "--key": asked.key})
+    own = [table.called(f"--{purpose}", getattr(asked, purpose)) for purpose in ("label", "time", "key")]
+    asked = Asked(asked.path, *own)
     duplicates = _duplicates(table, asked.key)
-    positive = _positive(table, asked.label)
+    positive, negative = _words(table, asked.label)
     _check_time(table, asked.time)
     known, unknown = _by_label(table, asked)
     ahead, as_of = _to_come(known, unknown)
     return Draft(
-        *(name, asked, address, synthetic, _judged(table, asked, positive), positive),
+        *(name, asked, address, synthetic, _judged(table, asked, positive), positive, negative),
         split=_split(known),
         ahead=ahead,
         behind=_back(known, unknown),
@@ -89,6 +99,8 @@ def draft(name: str, asked: Asked, address: str, synthetic: bool = False) -> Dra
         rows=table.text.num_rows,
         duplicates=duplicates,
         broken=table.broken,
+        names=table.names,
+        missing=table.missing,
     )
 
 
@@ -128,43 +140,48 @@ def _check_time(table: Table, time: str) -> None:
     )
 
 
-def _positive(table: Table, label: str) -> str:
-    """The word for 1, empty where the label is a number.
+def _words(table: Table, label: str) -> tuple[str, str]:
+    """The words for 1 and for 0, in lower case; empty where the label is a number.
 
     Raises:
         UsageError: it is neither two numbers 0 and 1 nor two words.
     """
-    import pyarrow.compute as pc
-
     words = table.columns[label].type == "string"
-    values: list[Any] = pc.unique(table.values.column(label).drop_null()).to_pylist()
-    if not words and set(values) == {0, 1}:
-        return ""
-    if not words or len(values) != 2:
-        shown = _shown(values)
+    values: list[Any] = table.values.column(label).drop_null().to_pylist()
+    counts: Counter[Any] = Counter(map(_lower, values) if words else values)
+    if not words and set(counts) == {0, 1}:
+        return "", ""
+    if not words or len(counts) != 2:
         raise UsageError(
             "the column for --label is no yes or no",
-            given=f"{label}: {shown}",
+            given=f"{label}: {_shown(counts)}",
             expected="0 and 1, true and false, or two words",
-            do="add such a column to the file",
+            do="name another column, or one with such words alone, and empty where it is not known; a model of several "
+            "words (SoftmaxRegression), counts (PoissonRegression) or amounts (LinearRegression) can be put into "
+            "models.py by hand",
         )
-    check_name("--label", label, CODE)
-    return next((word for word in values if word.lower() in YES), str(max(values)))
+    positive = next((word for word in counts if word in YES), max(counts))
+    return positive, next(word for word in counts if word != positive)
 
 
-def _shown(values: Sequence[Any]) -> str:
-    """The first few, those that could not be a label before the others."""
-    bad = sorted(values, key=lambda value: (value in (0, 1) or str(value).lower() in (*YES, *NO), value))
-    return ", ".join(map(str, bad[:5])) + (" …" if len(bad) > 5 else "")
+def _lower(word: str) -> str:
+    """As models.py of a draft has it."""
+    return word.strip().lower()
+
+
+def _shown(counts: Counter[Any]) -> str:
+    """The first few with how often each occurs, those that could not be a label before the others."""
+    bad = sorted(counts, key=lambda value: (value in (0, 1) or str(value) in (*YES, *NO), value))
+    return ", ".join(f"{value} ({counts[value]:,})" for value in bad[:5]) + (" …" if len(bad) > 5 else "")
 
 
 def _judged(table: Table, asked: Asked, positive: str) -> dict[str, Column]:
     """The columns, with those that give the label away known as such."""
-    import pyarrow.compute as pc
+    import numpy as np
 
-    values = table.values.column(asked.label)
-    label = pc.equal(values, positive) if positive else values
-    found = leaks(table, label.cast("float64").to_numpy(), {asked.label, asked.time, asked.key})
+    values = table.values.column(asked.label).to_pylist()
+    label = [math.nan if value is None else float(_lower(value) == positive if positive else value) for value in values]
+    found = leaks(table, np.array(label), {asked.label, asked.time, asked.key})
     why = "it gives the label away"
     return table.columns | {name: table.columns[name]._replace(role="leak", why=why) for name in found}
 
@@ -181,12 +198,16 @@ def _by_label(table: Table, asked: Asked) -> tuple[list[dt.datetime], list[dt.da
 
 
 def _to_come(known: Sequence[dt.datetime], unknown: Sequence[dt.datetime]) -> tuple[str, dt.datetime]:
-    """How far ahead rows are scored, and a moment to try it at: before the first row that has no label yet."""
+    """How far ahead rows are scored, and a moment to try it at: before the first row that has no label yet.
+
+    It is the beginning of a day, unless too much of what can be learnt from would come after it.
+    """
     future = [moment for moment in unknown if moment > known[-1]]
     first, last = (future[0], future[-1]) if future else (known[-1], known[-1])
     midnight = first.replace(hour=0, minute=0, second=0, microsecond=0)
     between = known[-1] + (first - known[-1]) / 2
-    as_of = midnight if not future or known[-1] < midnight < first else between.replace(microsecond=0)
+    plain = not future or sum(moment >= midnight for moment in known) <= LOST * len(known)
+    as_of = midnight if plain else between.replace(microsecond=0)
     return f"{max(1, math.ceil((last - as_of) / dt.timedelta(days=1)))}d", as_of
 
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from ml_pipeline.errors import UsageError
 from ml_pipeline.scaffold.draft import Draft
-from ml_pipeline.scaffold.names import is_plain
 from ml_pipeline.scaffold.table import FEW
 from ml_pipeline.scaffold.understood import reason
 
@@ -58,7 +57,7 @@ def _question(draft: Draft) -> str:
 def _pipeline(draft: Draft) -> str:
     asked = draft.asked
     split = ", ".join(f"{key}: {value}" for key, value in draft.split.items())
-    levels = [name for name in draft.features("level") if is_plain(name) and draft.columns[name].distinct <= 20]
+    levels = [name for name in draft.features("level") if draft.columns[name].distinct <= 20]
     return f"""\
 question: {_scalar(_question(draft))}
 key: {_scalar(asked.key)}
@@ -76,8 +75,8 @@ sources:
     address: {_scalar(draft.address)}
     prepare: models.Prepare
     drives: true
-{_noted("    revised: true", "the whole file is read every time, the last row of a key counts,")}
-{_noted("", "and a row without a label waits for it")}
+{_noted("    revised: true", "the whole file is read every time; of rows with one key the last counts,")}
+{_noted("", "and a row is learnt from as soon as the file gives its label")}
 {_noted("    # known: COLUMN", "when a record became known; then only what is new is read, and later")}
 {_noted("", "records are invisible to a run as of an earlier moment")}
 {_truth(draft)}
@@ -121,6 +120,8 @@ def _noted(line: str, note: str) -> str:
 
 def _sources(draft: Draft) -> str:
     types = "".join(f'        {_quoted(name)}: "{_type(draft, name)}",\n' for name in draft.columns)
+    words = ", ".join(map(_quoted, ("NA", *draft.missing)))
+    missing = f"    missing=({words}),  # words that stand for no value\n" if draft.missing else ""
     synthetic = "    synthetic=True,  # made up; remove this line with the file\n" if draft.synthetic else ""
     return f'''\
 """Where the records come from: pipeline.yaml says where they are, this says what they look like."""
@@ -132,8 +133,16 @@ from ml_pipeline.connectors import CsvFiles
 {draft.name} = CsvFiles(
     {{
 {types}    }},
-{synthetic})
+{_names(draft)}{missing}{synthetic})
 '''
+
+
+def _names(draft: Draft) -> str:
+    """What columns are called in the file, where it is not what they are called here."""
+    if not draft.names:
+        return ""
+    pairs = "".join(f"        {_quoted(own)}: {_quoted(there)},\n" for own, there in draft.names.items())
+    return f"    names={{\n{pairs}    }},\n"
 
 
 def _type(draft: Draft, name: str) -> str:
@@ -213,8 +222,9 @@ def _label(draft: Draft) -> str:
         return ""
     return f'''\
 def {label}({label}: Category) -> Floats:
-    """1 for {draft.positive!r}, 0 for another word; not known where there is none."""
-    known = [float(word == {_quoted(draft.positive)}) for word in {label}.vocabulary]
+    """1 for {draft.positive!r}, 0 for {draft.negative!r}; not known where there is another word, or none."""
+    worth = {{{_quoted(draft.positive)}: 1.0, {_quoted(draft.negative)}: 0.0}}
+    known = [worth.get(word.strip().lower(), np.nan) for word in {label}.vocabulary]
     return np.asarray({label}.map(known, np.nan), np.float64)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
+from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NamedTuple
@@ -12,7 +13,7 @@ from ml_pipeline.connectors import CsvFiles
 from ml_pipeline.data.conform import Rejects, conform
 from ml_pipeline.data.sources import Window
 from ml_pipeline.errors import DataError, UsageError
-from ml_pipeline.scaffold.names import check_name
+from ml_pipeline.scaffold.names import own_names
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,6 +31,11 @@ MANY = 50
 """Different levels up to which there may be one for every other row."""
 WORDS = 4
 """Words in the mean from which on a text is read rather than counted as one of several levels."""
+NO_VALUE = (
+    *("-", "--", "?", ".", "n/a", "#n/a", "n.a.", "na", "null", "none", "nil"),
+    *("unknown", "missing", "not available", "not known"),
+)
+"""What people write where a number or a moment is not known, in lower case."""
 OFFSET = r"(Z|[+-]\d\d(:?\d\d)?)$"
 
 
@@ -51,24 +57,29 @@ class Column(NamedTuple):
 
 
 class Table(NamedTuple):
-    """The first rows of a file: as `text`, and as `values` of their types; its columns; lines that are no records."""
+    """The first rows of a file: as `text`, and as `values` of their types; its columns; lines that are no records.
+
+    `names` has the columns that are called otherwise in the file, `missing` the words that stand for no value.
+    """
 
     text: pa.Table
     values: pa.Table
     columns: dict[str, Column]
     broken: Rejects
+    names: dict[str, str]
+    missing: tuple[str, ...]
 
-    def check_named(self, named: dict[str, str]) -> None:
-        """Whether columns that somebody named for a purpose are there, and code can name them.
+    def called(self, purpose: str, name: str) -> str:
+        """The column that somebody named for a purpose, as it is called in the file or here.
 
         Raises:
-            UsageError: one is not, or cannot be named.
+            UsageError: it is not there.
         """
-        for purpose, name in named.items():
-            if name not in self.columns:
-                raise UsageError(f"the file has no column for {purpose}", given=name, expected=", ".join(self.columns))
-        for purpose, name in named.items():
-            check_name(purpose, name)
+        own = {there: own for own, there in self.names.items()}.get(name, name)
+        if own not in self.columns:
+            there = ", ".join(self.names.get(own, own) for own in self.columns)
+            raise UsageError(f"the file has no column for {purpose}", given=name, expected=there)
+        return own
 
 
 def read(path: Path) -> Table:
@@ -79,8 +90,9 @@ def read(path: Path) -> Table:
     """
     import pyarrow as pa
 
-    names = _names(path)
-    source = CsvFiles(dict.fromkeys(names, "string"), address=path.absolute())
+    called = own_names(_names(path))
+    names = {own: there for there, own in called.items() if own != there}
+    source = CsvFiles(dict.fromkeys(called.values(), "string"), address=path.absolute(), names=names)
     found = list(islice(source.read(Window(None, dt.datetime.now(dt.UTC))), BATCHES))
     text = pa.concat_tables([pa.table(records.batch) for records in found])
     broken = [reject for records in found for reject in records.rejects]
@@ -88,9 +100,11 @@ def read(path: Path) -> Table:
         raise DataError(
             f"{path.name} holds no records", given=f"{len(broken):,} lines, such as {broken[0][1]!r}", expected="rows"
         )
-    read_as = {name: _column(name, text.column(name)) for name in names}
+    missing = _no_values(text)
+    text = pa.table({name: _without(text.column(name), missing) for name in text.column_names})
+    read_as = {name: _column(name, text.column(name)) for name in text.column_names}
     values = pa.table({name: values for name, (_, values) in read_as.items()})
-    return Table(text, values, {name: column for name, (column, _) in read_as.items()}, broken)
+    return Table(text, values, {name: column for name, (column, _) in read_as.items()}, broken, names, missing)
 
 
 def _names(path: Path) -> list[str]:
@@ -104,6 +118,27 @@ def _names(path: Path) -> list[str]:
             do="rename one of them in the file",
         )
     return names
+
+
+def _no_values(text: pa.Table) -> tuple[str, ...]:
+    """The words for no value in columns that, without them, are numbers or moments."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    found = set[str]()
+    for column in text.columns:
+        words = pc.unique(column.filter(pc.is_in(pc.utf8_lower(column), pa.array(NO_VALUE)))).to_pylist()
+        if words and _kind(_without(column, words))[0] != "string":
+            found.update(words)
+    return tuple(sorted(found))
+
+
+def _without(column: pa.ChunkedArray, words: Sequence[str]) -> pa.ChunkedArray:
+    """A column in which some words stand for no value."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    return pc.if_else(pc.is_in(column, pa.array(words, pa.string())), None, column) if words else column
 
 
 def _column(name: str, text: pa.ChunkedArray) -> tuple[Column, pa.ChunkedArray]:

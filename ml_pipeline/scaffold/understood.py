@@ -15,11 +15,12 @@ AT_MOST = 0.01
 
 def understood(draft: Draft) -> list[str]:
     """The lines."""
-    return [*_parts(draft), *_leaks(draft), *_unread(draft), *_local(draft), *_set_aside(draft)]
+    parts = (_parts, _renamed, _leaks, _missing, _unread, _local, _set_aside)
+    return [line for part in parts for line in part(draft)]
 
 
 def _parts(draft: Draft) -> Iterator[str]:
-    kinds = {"number": "column of numbers", "level": "column of levels", "text": "column of texts"}
+    kinds = {"number": "column of numbers", "level": "column of categories", "text": "column of texts"}
     counts = [_count(len(draft.features(role)), word) for role, word in kinds.items()]
     yield f"{draft.rows:,} records were looked at; learnt from: {', '.join(counts)}"
     left = [column for column in draft.columns.values() if column.name in draft.left_out()]
@@ -32,10 +33,19 @@ def reason(column: Column) -> str:
     return "a moment; make a number of it" if column.role == "time" else column.why
 
 
+def _renamed(draft: Draft) -> Iterator[str]:
+    if draft.names:
+        yield f"names that code can use: {_some([f'{own} for {there!r}' for own, there in draft.names.items()])}"
+
+
 def _leaks(draft: Draft) -> Iterator[str]:
-    for name in draft.features("leak"):
-        stands = "stands in truth and is not learnt from" if name in draft.truth() else "is not learnt from"
-        yield f"{name} gives the label away: it {stands}; check"
+    for name in draft.truth():
+        yield f"{name} gives the label away: it stands in truth and is not learnt from; check"
+
+
+def _missing(draft: Draft) -> Iterator[str]:
+    if draft.missing:
+        yield f"taken for no value, in every column: {_some(list(map(repr, draft.missing)))}"
 
 
 def _unread(draft: Draft) -> Iterator[str]:
@@ -63,7 +73,8 @@ def _set_aside(draft: Draft) -> Iterator[str]:
     if unread > AT_MOST * draft.rows:
         yield (
             f"records with such values or lines are set aside, and a run stops at more than {AT_MOST:.0%} of them: "
-            "say in sources.py what means missing (missing=(…)), mend the file, or raise quarantine in pipeline.yaml"
+            "add words that stand for no value to missing=… in sources.py, mend the file, or raise quarantine in "
+            "pipeline.yaml"
         )
 
 

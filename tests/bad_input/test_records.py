@@ -69,7 +69,7 @@ def test_a_whole_column_of_another_type_stops_the_run(parcels: Parcels, command:
     _set_column(parcels, "parcels", "weight", "heavy")
     said = _stopped(parcels, command, 65)
     assert said.startswith("QuarantineError: ingest.parcels would set aside 2,000 of 2,000 records (100.0%)")
-    assert "weight is not of type float64 (2,000); for example {'parcel_id': 'p0'" in said
+    assert "weight is not of type float64 (2,000); for example {'weight': 'heavy', 'parcel_id': 'p0'" in said
     assert "Expected: at most 5%" in said
 
 
@@ -97,18 +97,25 @@ def test_a_line_with_too_many_or_too_few_fields_is_counted_and_kept(
     assert lines["the line has 2 fields instead of 6"].strip() == "px2,c1"
 
 
+@pytest.mark.parametrize("column", range(6))
 def test_a_quote_that_is_not_closed_swallows_no_line_in_silence(
-    parcels: Parcels, command: Command, set_aside: SetAside
+    parcels: Parcels, set_aside: SetAside, column: int
 ) -> None:
-    lines = parcels.lines("parcels")
-    parcels.write("parcels", [*lines, '"' + GOOD.format(1), GOOD.format(2)])
-    result = _run(parcels, command)
-    assert result.exit_code == 0, result.stderr
+    cells = GOOD.format(1).split(",")
+    cells[column] = f'"{cells[column]}'
+    parcels.add("parcels", ",".join(cells), GOOD.format(2), GOOD.format(3))
     kept = _ingest(parcels)
-    assert sum(kept.quarantined.values()) >= 1
+    assert kept.quarantined == {"a quote is not closed on its line": 3}
     told = str(set_aside(parcels.dataset({"": kept}, "raw.parcels")))
-    assert "px1" in told
-    assert "px2" in told
+    assert all(key in told for key in ("px1", "px2", "px3"))
+
+
+def test_a_quote_that_swallows_more_than_a_run_may_lose_stops_it(parcels: Parcels, command: Command) -> None:
+    lines = parcels.lines("parcels")
+    parcels.write("parcels", [*lines[:801], '"' + lines[801], *lines[802:]])
+    said = _stopped(parcels, command, 65)
+    assert said.startswith("QuarantineError: ingest.parcels would set aside 1,200 of 2,000 records (60.0%)")
+    assert "a quote is not closed on its line (1,200)" in said
 
 
 def test_bytes_that_are_no_text_are_set_aside(parcels: Parcels, set_aside: SetAside) -> None:

@@ -29,7 +29,7 @@ def sample(name: str, store: Path) -> dict[str, Subject]:
     """The subjects of a use case, by name; what its readers look for is put into `store`."""
     use_case = _with_records(find(name), store)
     raw = {
-        source: sampling.raw(use_case.load(own.reader), source, use_case.address(source, str(store)), ROWS)
+        source: sampling.raw(use_case.load(own.reader), source, use_case.address(source, str(store)), ROWS).columns
         for source, own in use_case.config.sources.items()
         if own.reader
     }
@@ -79,7 +79,7 @@ def _prepared(use_case: UseCase, raw: Mapping[str, Columns]) -> dict[str, Column
     prepared: dict[str, Columns] = {}
     for source, own in _derived_last(use_case):
         before = prepared[own.derived] if own.derived else raw[source]
-        prepared[source] = sampling.prepared(use_case.load(own.prepare), before)
+        prepared[source] = sampling.prepared(use_case.load(own.prepare), before).columns
     return prepared
 
 

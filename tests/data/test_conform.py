@@ -42,6 +42,12 @@ def test_a_type_that_is_none_is_named() -> None:
         conform(pa.table({"n": [1]}), {"n": "integer"}, "sky")
 
 
+def test_the_value_that_does_not_fit_comes_first_in_what_is_shown() -> None:
+    given = pa.table({"n": ["1", "2"], "x": ["1", "n/a"], "w": ["a", "b"]})
+    ((reason, record),) = conform(given, TYPES, "s")[1]
+    assert (reason, str(record)) == ("x is not of type float64", "{'x': 'n/a', 'n': '2', 'w': 'b'}")
+
+
 def test_a_misfit_is_set_aside_with_the_first_reason_and_the_whole_record_as_it_came() -> None:
     given = pa.table({"n": ["1", "two", "3", "four"], "x": ["1", "2", "y", "z"], "w": ["a", "b", None, "d"]})
     table, rejects = conform(given, TYPES, "s")

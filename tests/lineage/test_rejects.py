@@ -72,4 +72,16 @@ def test_what_is_not_there_is_said(spoilt: Parcels, command: Command, arguments:
 def test_before_any_run_it_says_what_to_do(parcels: Parcels, command: Command) -> None:
     result = command("rejects", "parcels", "--store", parcels.store)
     assert result.exit_code == 2
-    assert "nothing has run yet" in result.stderr
+    assert "no stage of a run has finished yet" in result.stderr
+
+
+def test_after_a_run_that_stopped_it_says_where_to_look(parcels: Parcels, command: Command) -> None:
+    lines = parcels.lines("parcels")
+    parcels.write("parcels", [lines[0], *(line.replace("2024-", "soon-") for line in lines[1:])])
+    asked = ("parcels", "--store", parcels.store)
+    stopped = command("run", *asked[:1], "offline", "--stages", "ingest.parcels", *asked[1:]).stderr
+    assert "is not of type timestamp (1,998); for example {" in stopped
+    result = command("rejects", *asked)
+    assert result.exit_code == 2
+    assert "no stage of a run has finished yet" in result.stderr
+    assert "`ml-pipeline validate USE_CASE` shows them again" in result.stderr

@@ -82,15 +82,15 @@ def test_words_texts_levels_numbers_and_what_is_left_out(command: Command, use_c
     file = _letters(tmp_path / "letters.csv")
     _made(command, "letters", "--from", str(file), "--label", "answered", "--time", "sent", "--key", "letter")
     models = (use_cases / "letters/models.py").read_text()
-    assert 'float(word == "yes")' in models
+    assert 'worth = {"yes": 1.0, "no": 0.0}' in models
     assert 'Levels("channel", rare=20)' in models
     assert 'HashedText("body", buckets=1024, ngrams=2)' in models
-    assert 'Spline("words used", knots=6)' in models
+    assert 'Spline("words_used", knots=6)' in models
     assert (
-        "# Left out: office (it never varies), reference (nearly every value is another), seen at (a moment" in models
+        "# Left out: office (it never varies), reference (nearly every value is another), seen_at (a moment" in models
     )
     shown = _runs(command, "letters", "2024-06-20", tmp_path / "store")
-    assert "roc_auc            1.0000" in shown
+    assert "roc_auc 1.0000 1.0000 to 1.0000" in " ".join(shown.split())
 
 
 def test_of_two_words_that_say_nothing_one_is_chosen_and_shown(

@@ -84,7 +84,7 @@ def prepared(tmp_path: Path) -> Callable[..., tuple[dict[str, Column], list[str]
 
     def through(*records: Any) -> tuple[dict[str, Column], list[str]]:
         (tmp_path / "studies.json").write_text(json.dumps(records))
-        raw = sampling.raw(sources.now_health_data, "now_health_data", str(tmp_path))
+        raw = sampling.raw(sources.now_health_data, "now_health_data", str(tmp_path)).columns
         good, bad = split_rejected(models.PrepareRegistry.transform(raw))
         return good, bad["rejected"].values() if bad else []
 
@@ -372,7 +372,7 @@ class Recovered(Chain):
 def test_training_finds_the_planted_coefficients_within_their_intervals() -> None:
     count = 20_000
     raw = _all(sources.now_health_data.read(Window(None, AS_OF, f"synthetic:{count}")))
-    columns = sampling.labelled(find("clinical_trials").config, sampling.prepared(models.PrepareRegistry, raw))
+    columns = sampling.labelled(find("clinical_trials").config, sampling.prepared(models.PrepareRegistry, raw).columns)
     fitted = Recovered.fit(Recovered.start(), columns, np.asarray(columns["completes"]))["estimator"]
     found, errors = _effects(fitted["coefficients"]), _effects(fitted["standard_errors"]["coefficients"])
     planted = _planted()
