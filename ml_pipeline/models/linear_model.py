@@ -16,8 +16,9 @@ from ml_pipeline.models.layout import Layout
 from ml_pipeline.models.linear_predictor import score
 from ml_pipeline.models.newton import BEGIN, advance, proceed
 from ml_pipeline.models.penalty import Penalty, Strength, strengths
-from ml_pipeline.models.sums import Outline, Product, Sums
+from ml_pipeline.models.sums import Outline, Partial, Product, Sums
 from ml_pipeline.models.weights import weighted, weights_of
+from ml_pipeline.models.working_set import MOST
 from ml_pipeline.templates import NO_PARAMETERS, BaseModel, Parameters, require
 
 MANY = 5_000_000
@@ -50,7 +51,7 @@ class LinearModel(BaseModel):
         Args:
             columns: To work on; all it is given, if none is named.
             ridge: Strength of the penalty on squares, 0 or more.
-            lasso: Strength of the penalty on absolute values, 0 or more; above 0 for `WIDE` coefficients at most.
+            lasso: Strength of the penalty on absolute values, 0 or more.
             weight: The column that says how often each row's loss counts, 0 or more; no prediction needs it.
 
         Ridge and lasso may be several, the first to start with, for validation to choose; if both are, in pairs.
@@ -152,8 +153,12 @@ class LinearModel(BaseModel):
             gradient = design.transposed(residual)
             if not np.isfinite(gradient).all():
                 raise _not_finite(cls.__name__, x, layout)
-            if progress["wide"] or layout.size() > WIDE:
-                hessian: Floats | Outline = design.outline(curvature)
+            if "among" in progress:
+                some = progress["among"].narrowed(x)
+                narrow = cls.design(some, cls.layout(parameters, some, tuple(some)), len(y))
+                hessian: Floats | Outline | Partial = Partial(progress["among"].places(), narrow.hessian(curvature))
+            elif progress["wide"] or layout.size() > WIDE:
+                hessian = design.outline(curvature)
             else:
                 single = progress["single"] and len(y) * layout.fixed_size() >= MANY
                 hessian = design.hessian(curvature, np.float32 if single else np.float64)
@@ -181,15 +186,15 @@ class LinearModel(BaseModel):
 
     @classmethod
     def update(cls, parameters: Parameters, statistics: Sums | Product | None) -> Parameters:
-        """One step, or a part of one; `FitError` without rows, or with a lasso and too many coefficients."""
+        """One step, or a part of one; `FitError` without rows, or where a lasso leaves too many coefficients."""
         if isinstance(statistics, Product):
             moved = proceed(parameters, statistics)
         elif statistics and statistics.share < 1.0 and not cls.teaches(statistics):
             return {**parameters, "progress": BEGIN}
         else:
             sums = cls._some(statistics)
-            cls._check_lasso(parameters, sums)
             moved = advance(parameters, sums, cls.unit(sums))
+            cls._check_room(moved, sums)
         return cls._with_errors(moved, cast("Sums | Product", statistics)) if cls.fitted(moved) else moved
 
     @classmethod
@@ -217,23 +222,25 @@ class LinearModel(BaseModel):
         return sums
 
     @classmethod
-    def _check_lasso(cls, parameters: Parameters, sums: Sums) -> None:
-        if parameters["lasso"] > 0.0 and isinstance(sums.hessian, Outline):
+    def _check_room(cls, parameters: Parameters, sums: Sums) -> None:
+        """Refuse a lasso that leaves more coefficients than are worked on together."""
+        among = parameters.get("progress", BEGIN).get("among")
+        if sums.share == 1.0 and among is not None and among.overflows:
             raise FitError(
-                f"{cls.__name__} has too many coefficients for a lasso",
-                given=f"{sums.layout.size():,} coefficients and lasso={parameters['lasso']:g}",
-                expected=f"{WIDE:,} coefficients at most, or no lasso",
-                do="leave the lasso out and choose a larger ridge, or have fewer levels and places in the features",
+                f"{cls.__name__} has too many coefficients that the lasso does not hold at 0",
+                given=f"lasso={parameters['lasso']:g}, and more than {len(among.places()):,} of {sums.layout.size():,}",
+                expected=f"{MOST:,} at most",
+                do="choose a larger lasso, or none",
             )
 
     @classmethod
     def _with_errors(cls, fitted: Parameters, sums: Sums | Product) -> Parameters:
         """The same with standard errors, or with a sentence on why there are none."""
-        if isinstance(sums, Product) or isinstance(sums.hessian, Outline):
-            size = len(sums.vector if isinstance(sums, Product) else sums.gradient)
-            return _without_errors(fitted, f"{size:,} coefficients are too many to invert their Hessian")
         if fitted["lasso"] > 0.0:
             return _without_errors(fitted, "those of a ridge do not hold for what a lasso has chosen")
+        if isinstance(sums, Product) or not isinstance(sums.hessian, np.ndarray):
+            size = len(sums.vector if isinstance(sums, Product) else sums.gradient)
+            return _without_errors(fitted, f"{size:,} coefficients are too many to invert their Hessian")
         if cls.is_weighted(fitted):
             return _without_errors(fitted, "a row's weight does not tell how much chance there was in it")
         ridge = Penalty.of(fitted, sums.layout).ridge

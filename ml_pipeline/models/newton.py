@@ -2,7 +2,7 @@
 
 The objective is the sum of the losses plus the penalty, the bias left free. Where a step made the objective rise, half
 of it is tried. The lasso has kinks, so with one a step goes to the optimum of the quadratic model of all else plus the
-lasso itself, as `coordinate_descent.py` says; that needs the Hessian.
+lasso itself, as `coordinate_descent.py` says; of too many coefficients, of those that `working_set.py` chooses.
 
 Where there is a sample, steps on it come first: they are cheap, and leave an error of the size of the sample's noise,
 which one or two steps over all rows square away. A step needs no exact Hessian, just an exact gradient, so products may
@@ -13,7 +13,8 @@ each step takes several passes, as `conjugate_gradients.py` says.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 
@@ -23,7 +24,8 @@ from ml_pipeline.models.coordinate_descent import lasso_step
 from ml_pipeline.models.curvature import newton_step
 from ml_pipeline.models.layout import Layout
 from ml_pipeline.models.penalty import Penalty
-from ml_pipeline.models.sums import Outline, Product, Sums
+from ml_pipeline.models.sums import Outline, Partial, Product, Sums
+from ml_pipeline.models.working_set import WorkingSet
 from ml_pipeline.templates import Parameters
 
 PASSES = 50
@@ -34,6 +36,8 @@ SMALL = 5e-4
 """A step that moves no score by more, in a typical row, is the last: after it, the error is about its square."""
 SMALL_OF_MANY = 2e-3
 """The same of the farthest of thousands of words and places, most of which have moved much less."""
+NEGLIGIBLE = 1e-4
+"""A coefficient that a lasso holds at 0 stays there if a step of its own would move a typical score by no more."""
 ROUGH = 0.05
 """As `SMALL`, on a sample, whose noise is as large."""
 ROUGHER = 0.5
@@ -67,7 +71,11 @@ def advance(parameters: Parameters, sums: Sums, unit: float) -> Parameters:
         step = before["step"] / 2
         return _moved(parameters, {**progress, "step": step, "moved": np.inf}, sums.layout, theta - step)
     progress |= {"objective": objective, "gradient": float(np.max(np.abs(slope)))}
+    if isinstance(sums.hessian, Partial):
+        return _among(parameters, progress, sums, penalty)
     sizes = _sizes(sums) / unit
+    if isinstance(sums.hessian, Outline) and penalty.lasso > 0.0:
+        return _begun(parameters, {**progress, "sizes": sizes}, sums, penalty)
     if isinstance(sums.hessian, Outline):
         precondition = Preconditioner.of(sums.hessian, penalty.ridge, sums.layout)
         solving = Solving.begin(slope, precondition, sizes)
@@ -76,6 +84,28 @@ def advance(parameters: Parameters, sums: Sums, unit: float) -> Parameters:
     step, single = _step(sums.hessian, sums.gradient, penalty, theta, sums.layout)
     progress |= {"single": single, "step": step, "moved": float(np.max(np.abs(step) * sizes))}
     return _moved(parameters, progress, sums.layout, theta + step)
+
+
+def _begun(parameters: Parameters, progress: Mapping[str, Any], sums: Sums, penalty: Penalty) -> Parameters:
+    """The same parameters, and which of too many coefficients to work on: no step, for their Hessian is not summed."""
+    theta, outline = sums.layout.vector(parameters), cast(Outline, sums.hessian)
+    curvature, small = outline.diagonal + penalty.ridge, NEGLIGIBLE / progress["sizes"]
+    slope = penalty.slope(sums.gradient, theta)
+    among = WorkingSet.first(sums.layout).next(theta, slope, curvature, small)
+    known = {"wide": True, "known": (sums.layout, theta), "curvature": curvature, "small": small, "among": among}
+    return {**parameters, "progress": {**progress, **known, "step": np.zeros_like(theta)}}
+
+
+def _among(parameters: Parameters, progress: Mapping[str, Any], sums: Sums, penalty: Penalty) -> Parameters:
+    """Parameters after a step of the coefficients that are worked on; and those to work on next."""
+    theta, partial = sums.layout.vector(parameters), cast(Partial, sums.hessian)
+    places, own = partial.places, replace(penalty, ridge=penalty.ridge[partial.places])
+    step = np.zeros_like(theta)
+    step[places], _ = _step(partial.products, sums.gradient[places], own, theta[places], sums.layout)
+    slope = penalty.slope(sums.gradient, theta)
+    among = progress["among"].next(theta + step, slope, progress["curvature"], progress["small"])
+    moved = float(np.max(np.abs(step) * progress["sizes"])) if among.complete else np.inf
+    return _moved(parameters, {**progress, "step": step, "moved": moved, "among": among}, sums.layout, theta + step)
 
 
 def _step(hessian: Floats, gradient: Floats, penalty: Penalty, theta: Floats, layout: Layout) -> tuple[Floats, bool]:
@@ -130,7 +160,8 @@ def _sizes(sums: Sums) -> Floats:
     sizes = np.ones(sums.layout.size())
     dense, biases = sums.layout.dense_size(), sums.layout.biases()
     hessian = sums.hessian
-    curvature = (hessian.diagonal if isinstance(hessian, Outline) else np.diag(hessian))[:dense].reshape(-1, biases)
+    diagonal = hessian.diagonal if isinstance(hessian, Outline) else np.diag(cast(Floats, hessian))
+    curvature = diagonal[:dense].reshape(-1, biases)
     of_one = np.divide(curvature, curvature[0], out=np.ones_like(curvature), where=curvature[0] > 0.0)
     sizes[:dense] = np.sqrt(of_one).ravel()
     return sizes

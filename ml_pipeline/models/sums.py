@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -34,12 +35,26 @@ class Outline:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Partial:
+    """What is summed of a Hessian that is too large to be: the products of some coefficients, by their places."""
+
+    places: npt.NDArray[np.intp]
+    products: Floats
+
+    def __add__(self, other: Partial) -> Partial:
+        return Partial(self.places, self.products + other.products)
+
+    def __truediv__(self, share: float) -> Partial:
+        return Partial(self.places, self.products / share)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Sums:
     """Losses, their first and second derivatives by the coefficients, and labels, summed over rows.
 
-    Second derivatives are an `Outline` where the Hessian is too large. `weight`: how often the rows count together,
-    each once where they have no weights. `labels`: their sum and that of their squares, or how often each class counts.
-    `share`: of all rows; where it is less than 1, these are sums over a sample, extrapolated.
+    Second derivatives are an `Outline` or a `Partial` where the Hessian is too large. `weight`: how often the rows
+    count together, each once where they have no weights. `labels`: their sum and that of their squares, or how often
+    each class counts. `share`: of all rows; where it is less than 1, these are sums over a sample, extrapolated.
     """
 
     layout: Layout
@@ -48,7 +63,7 @@ class Sums:
     loss: float
     labels: Floats
     gradient: Floats
-    hessian: Floats | Outline
+    hessian: Floats | Outline | Partial
     share: float = 1.0
 
     def __add__(self, other: Sums) -> Sums:
@@ -97,7 +112,7 @@ class Product:
 def _outlined(sums: Sums) -> Sums:
     if isinstance(sums.hessian, Outline):
         return sums
-    return replace(sums, hessian=Outline.of(sums.hessian, sums.layout))
+    return replace(sums, hessian=Outline.of(cast(Floats, sums.hessian), sums.layout))
 
 
 def _spread(sums: Sums, layout: Layout) -> Sums:
@@ -109,7 +124,7 @@ def _spread(sums: Sums, layout: Layout) -> Sums:
         hessian: Floats | Outline = replace(sums.hessian, diagonal=_placed(sums.hessian.diagonal, places, size))
     else:
         hessian = np.zeros((size, size))
-        hessian[np.ix_(places, places)] = sums.hessian
+        hessian[np.ix_(places, places)] = cast(Floats, sums.hessian)
     return replace(sums, layout=layout, gradient=_placed(sums.gradient, places, size), hessian=hessian)
 
 
