@@ -371,6 +371,13 @@ class Chain(BaseModel):
         return cls.estimator.named(parameters["estimator"], prediction)
 
     @classmethod
+    def predicted(cls) -> tuple[str, ...]:
+        """The columns that `named` gives."""
+        start = cls.estimator.parameters
+        classes = cls.estimator.classes(start)
+        return tuple(cls.estimator.named(start, np.zeros((0, len(classes)) if classes else 0)))
+
+    @classmethod
     def variants(cls, parameters: Parameters) -> Sequence[Parameters]:
         return cls.estimator.variants(parameters["estimator"])
 

@@ -22,8 +22,8 @@ from ml_pipeline.stages import Step, needs, steps
 from ml_pipeline.templates import SERVE, TRAIN, BaseModel
 
 Level = Literal["services", "handlers", "models"]
-PREDICTED = ("prediction", "model_version", RANK)
-"""Columns that scoring adds to the joined ones."""
+SAID = ("model_version", RANK)
+"""Columns that scoring adds to the joined ones, besides those that the model predicts."""
 
 
 def draw(use_case: UseCase, level: Level) -> Drawing:
@@ -90,10 +90,11 @@ def _models(use_case: UseCase) -> Parts:
     sheet.nodes.extend((Node("join", Join.__name__, "combine"), Node("split", Parting.__name__, "split")))
     sheet.edges.extend(Edge(end, "join", name) for name, end in ends.items())
     sheet.edges.append(Edge("join", "split"))
-    group = config.model.rpartition(".")[2]
-    end = sheet.add(use_case.load(config.model), group, _Origin("join"))
+    model, group = use_case.load(config.model), config.model.rpartition(".")[2]
+    end = sheet.add(model, group, _Origin("join"))
     sheet.edges.append(Edge("split", f"{group}.0", ", ".join(PARTS)))
-    sheet.add(use_case.load(config.postprocess), "postprocess", _Origin("join", dict.fromkeys(PREDICTED, end)))
+    scored = _Origin("join", dict.fromkeys((*model.predicted(), *SAID), end))
+    sheet.add(use_case.load(config.postprocess), "postprocess", scored)
     return sheet.nodes, sheet.edges
 
 

@@ -19,7 +19,7 @@ from ml_pipeline.data import naming, sampling
 from ml_pipeline.data.leaks import ROWS, leaks
 from ml_pipeline.discovery import UseCase, find
 from ml_pipeline.errors import ConfigError, NothingToDo, PipelineError, QuarantineError, SchemaError
-from ml_pipeline.graph import PREDICTED
+from ml_pipeline.graph import SAID
 from ml_pipeline.models.evaluation import check_floor
 from ml_pipeline.models.explanation import SIGNS
 from ml_pipeline.stages import steps, tasks
@@ -200,7 +200,7 @@ def _chain(config: UseCaseConfig, mode: Mode, loaded: Mapping[str, Any], prepare
     model: type[Chain] = loaded[config.model]
     model.outputs(model.start(), {name: kind(column) for name, column in columns.items()})
     if mode == "online":
-        said = [*PREDICTED, *(SIGNS if config.explain else ())]
+        said = [*model.predicted(), *SAID, *(SIGNS if config.explain else ())]
         check_links(loaded[config.postprocess].steps, {**columns, **dict.fromkeys(said)})
     elif missing := [name for name in config.evaluate.slices if name not in columns]:
         raise SchemaError(

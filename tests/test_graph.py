@@ -22,7 +22,7 @@ from ml_pipeline.data.arrow import to_columns
 from ml_pipeline.data.intake import admit
 from ml_pipeline.data.sources import Window
 from ml_pipeline.discovery import UseCase, find, names
-from ml_pipeline.graph import PREDICTED, Drawing, Level, draw, mermaid
+from ml_pipeline.graph import SAID, Drawing, Level, draw, mermaid
 from ml_pipeline.run import handler_of, run
 from ml_pipeline.stages import STAGES, steps, tasks
 from ml_pipeline.templates import SERVE, TRAIN, BaseHandler, BaseModel
@@ -212,7 +212,7 @@ class TestModels:
             ("band", "band"),
         }
         assert {"parcel_id", "pickup", "tier"} <= columns
-        assert not columns & set(PREDICTED)
+        assert not columns & {"prediction", *SAID}
         assert _columns(night, "online", "serve", "predictions") >= {"prediction", "model_version"}
 
     def test_the_worked_example_prepares_as_drawn(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -153,18 +153,23 @@ class LinearModel(BaseModel):
             gradient = design.transposed(residual)
             if not np.isfinite(gradient).all():
                 raise _not_finite(cls.__name__, x, layout)
-            if "among" in progress:
-                some = progress["among"].narrowed(x)
-                narrow = cls.design(some, cls.layout(parameters, some, tuple(some)), len(y))
-                hessian: Floats | Outline | Partial = Partial(progress["among"].places(), narrow.hessian(curvature))
-            elif progress["wide"] or layout.size() > WIDE:
-                hessian = design.outline(curvature)
-            else:
-                single = progress["single"] and len(y) * layout.fixed_size() >= MANY
-                hessian = design.hessian(curvature, np.float32 if single else np.float64)
+            hessian = cls._hessian(parameters, design, curvature, x)
         weight = float(len(y) if weights is None else weights.sum())
         labels = cls.label_sums(parameters, y, weights)
         return Sums(layout, len(y), weight, float(loss.sum()), labels, gradient, hessian)
+
+    @classmethod
+    def _hessian(cls, parameters: Parameters, design: Any, curvature: Floats, x: Encoded) -> Floats | Outline | Partial:
+        """What is summed of the Hessian: all of it, of few of many coefficients, or an outline."""
+        progress, rows = parameters.get("progress", BEGIN), len(curvature)
+        if "among" in progress:
+            some = progress["among"].narrowed(x)
+            narrow = cls.design(some, cls.layout(parameters, some, tuple(some)), rows)
+            return Partial(progress["among"].places(), narrow.hessian(curvature))
+        if progress["wide"] or design.layout.size() > WIDE:
+            return cast(Outline, design.outline(curvature))
+        single = progress["single"] and rows * design.layout.fixed_size() >= MANY
+        return cast(Floats, design.hessian(curvature, np.float32 if single else np.float64))
 
     @classmethod
     def weights(cls, parameters: Parameters, x: Encoded, y: Floats) -> Floats | None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
+from click.testing import Result
 
 from ml_pipeline.columns import Category
 from ml_pipeline.errors import FitError
@@ -21,7 +24,7 @@ def by_class(parcels: Parcels) -> Parcels:
     parcels.replace(
         "models.py",
         "\n\ndef late(delay: Floats) -> Floats:",
-        "\n\nCLASSES = %r\n\n\n%s\n\ndef _was(delay: Floats) -> Floats:" % (CLASSES, HOW_LATE),
+        f"\n\nCLASSES = {CLASSES!r}\n\n\n{HOW_LATE}\n\ndef _was(delay: Floats) -> Floats:",
     )
     parcels.replace(
         "models.py", "LogisticRegression(ridge=(100.0, 1.0))", "SoftmaxRegression(classes=CLASSES, ridge=(100.0, 1.0))"
@@ -71,3 +74,14 @@ def test_a_word_that_is_no_class_stops_training_and_is_named(by_class: Parcels) 
     with pytest.raises(FitError, match="does not know every class") as refused:
         by_class.run("offline")
     assert "'very late'" in str(refused.value)
+
+
+def test_the_columns_of_the_classes_are_there_for_whoever_validates_and_draws(
+    by_class: Parcels, command: Callable[..., Result]
+) -> None:
+    by_class.replace("pipeline.yaml", "label: late\n", "label: late\nexplain: 2\n")
+    told = command("validate", "parcels", "--store", by_class.store)
+    assert told.exit_code == 0, told.output
+    drawn = command("graph", "parcels", "--level", "models")
+    assert drawn.exit_code == 0, drawn.output
+    assert "prediction, probability and 2 more" in drawn.output
