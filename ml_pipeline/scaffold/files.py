@@ -29,9 +29,11 @@ def new_folder(name: str, parent: Path) -> Path:
     """Where a use case of that name will lie.
 
     Raises:
-        UsageError: the name cannot be one, or is taken.
+        UsageError: the name cannot be one, or is taken, or there is no folder for it.
     """
     folder = parent / name
+    if not parent.is_dir():
+        raise UsageError("the folder for it is not there", given=parent, do="make the folder, or correct the name")
     if not name.isidentifier() or name != name.lower():
         raise UsageError(
             "this cannot be the name of a use case",

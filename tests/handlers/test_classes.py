@@ -62,11 +62,19 @@ def test_every_parcel_gets_a_class_with_its_probability_its_rank_and_its_reasons
     assert any("speed" in (said or "") for said in scored["speaks_for"].values())
 
 
-def test_an_unchanged_night_reuses_the_model_and_its_champion_is_compared_with(by_class: Parcels) -> None:
-    by_class.run("offline")
+def test_the_next_night_is_compared_with_the_champion_and_told_from_it(
+    by_class: Parcels, command: Callable[..., Result]
+) -> None:
+    first = by_class.run("offline")
     again = by_class.run("offline", as_of=by_class.next_night)
     assert {"log_loss", "accuracy"} <= set(again["evaluate"].metrics)
     assert "log_loss" in " ".join(again["evaluate"].verdict["reasons"])
+    versions = [night["train"].model_version for night in (first, again)]
+    told = command("models", "diff", "parcels", *versions, "--store", by_class.store)
+    assert told.exit_code == 0, told.output
+    assert "bias.very late" in told.output or "very late." in told.output
+    assert command("models", "show", "parcels", versions[0], "--store", by_class.store).exit_code == 0
+    assert command("summary", "parcels", "--store", by_class.store).exit_code == 0
 
 
 def test_a_word_that_is_no_class_stops_training_and_is_named(by_class: Parcels) -> None:

@@ -149,6 +149,13 @@ def test_a_name_that_cannot_be_one_or_is_taken(command: Command, use_cases: Path
     assert sorted(path.name for path in use_cases.iterdir()) == ["shop"]
 
 
+def test_a_folder_that_is_not_there(command: Command, tmp_path: Path) -> None:
+    result = command("new", "shop", "--folder", tmp_path / "nowhere")
+    assert result.exit_code == 2
+    assert "the folder for it is not there" in result.stderr
+    assert not (tmp_path / "nowhere").exists()
+
+
 @pytest.mark.parametrize("content", [b"", b"a,b\n", b"\x00\x01\x02"])
 def test_a_file_that_is_no_table(command: Command, use_cases: Path, tmp_path: Path, content: bytes) -> None:
     (tmp_path / "no.csv").write_bytes(content)
