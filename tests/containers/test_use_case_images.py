@@ -214,7 +214,7 @@ def built(client: Any, find: Find, csv: Path, tmp_path_factory: pytest.TempPathF
     own: dict[str, build.Built] = {kind: build.Built(find(kind), 0) for kind in KINDS}
     with found(folders, site) as patch:
         patch.setattr(discovery, "names", lambda: ["Rain", "rainy"])
-        patch.setenv("PIP_TRUSTED_HOST", "a-secret.invalid")
+        patch.setenv("PIP_TRUSTED_HOST", "a-use-case-secret.invalid")
         assert build.build_own(client, own) == []
         yield {name: image for name, (image, _) in own.items()}
     for name in own.keys() - set(KINDS):
