@@ -20,6 +20,7 @@ lock dev pyproject.toml --all-extras
 # What the images install is what was tested: each is held to the versions of dev.txt.
 lock base pyproject.toml --constraint requirements/dev.txt
 lock serve pyproject.toml --extra serve --constraint requirements/dev.txt
+lock api pyproject.toml --extra api --constraint requirements/dev.txt
 lock train pyproject.toml --extra train --constraint requirements/dev.txt
 lock data pyproject.toml --extra data --extra flights --constraint requirements/dev.txt
 # What `make bench` measures the product against, in an environment of their own, on the same NumPy and Arrow.
