@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -12,6 +14,9 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _Base = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 DEEPEST = 100
 """Levels of lists and mappings in one another; the C parser would end the process at some ten thousand."""
+
+SMALL = 1 << 16
+"""Bytes up to which a file's values are remembered: a run reads the same few descriptions again and again."""
 
 
 class _Dumper(_Base):  # type: ignore[misc, valid-type]
@@ -44,8 +49,7 @@ def load(content: bytes, where: str = "a YAML file") -> Any:
         IntegrityError: it is no YAML, or asks for anything but plain values.
     """
     try:
-        _refuse_traps(content)
-        return yaml.load(content, Loader=_Loader)  # noqa: S506 - a safe loader
+        return deepcopy(_remembered(content)) if len(content) <= SMALL else _values(content)
     # Where a value is not what its standard tag says, the parser falls over it in one of the latter ways.
     except (yaml.YAMLError, ValueError, LookupError, AttributeError) as error:
         raise IntegrityError(
@@ -54,6 +58,14 @@ def load(content: bytes, where: str = "a YAML file") -> Any:
             expected="plain values without tags",
             do="restore the file as it was written; tags that make Python objects are never followed",
         ) from error
+
+
+def _values(content: bytes) -> Any:
+    _refuse_traps(content)
+    return yaml.load(content, Loader=_Loader)  # noqa: S506 - a safe loader
+
+
+_remembered = lru_cache(maxsize=16)(_values)
 
 
 def _refuse_traps(content: bytes) -> None:
