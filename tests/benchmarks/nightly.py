@@ -24,6 +24,7 @@ import msgspec
 from ml_pipeline.artifacts import embedded
 from ml_pipeline.contract import StageRequest, StageResult
 from ml_pipeline.discovery import find
+from ml_pipeline.errors import NothingToDo
 from ml_pipeline.stages import Task, tasks
 from ml_pipeline.stopwatch import ACTIVITIES
 
@@ -109,7 +110,7 @@ def _container(image: str, arguments: list[str], endpoint: embedded.Endpoint) ->
 
 def _docker(*arguments: str) -> str:
     done = subprocess.run(["docker", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
+    if done.returncode not in (0, NothingToDo.exit_code):  # a candidate that is no better is not promoted
         sys.exit(done.stderr[-2000:])
     return done.stdout.strip()
 
