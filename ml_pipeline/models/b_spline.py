@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -29,11 +30,8 @@ def basis(values: Floats, knots: Sequence[Sequence[float]], degree: int) -> Floa
         Shape (columns, width, rows), where width is that of the column with most knots: knots + degree - 1.
         Functions that a column with fewer knots lacks are 0.
     """
-    most = max(map(len, knots))
-    padded = np.array([[*_extended(own, degree), *[np.inf] * (most - len(own))] for own in knots])
-    inner = np.array([[*own[1:-1], *[np.inf] * (most - len(own))] for own in knots])
-    lowest = np.array([[own[0]] for own in knots])
-    highest = np.array([[own[-1]] for own in knots])
+    padded, inner, lowest, highest = _grid(tuple(map(tuple, knots)), degree)
+    most = inner.shape[1] + 2
     result = np.empty((len(knots), most + degree - 1, values.shape[1]))
     rows = max(1, VALUES // len(values))
     for start in range(0, values.shape[1], rows):
@@ -42,6 +40,20 @@ def basis(values: Floats, knots: Sequence[Sequence[float]], degree: int) -> Floa
         functions = _nonzero(some, interval, padded, degree)
         result[:, :, start : start + rows] = _spread(functions, some, interval, result.shape[1])
     return result
+
+
+@lru_cache(16)
+def _grid(knots: tuple[tuple[float, ...], ...], degree: int) -> tuple[Floats, Floats, Floats, Floats]:
+    """The knots of all columns side by side: extended, the inner ones, the first and the last; not to be changed."""
+    most = max(map(len, knots))
+    padded = [[*_extended(own, degree), *[np.inf] * (most - len(own))] for own in knots]
+    inner = [[*own[1:-1], *[np.inf] * (most - len(own))] for own in knots]
+    return (
+        np.array(padded),
+        np.array(inner),
+        np.array([own[:1] for own in knots]),
+        np.array([own[-1:] for own in knots]),
+    )
 
 
 def _extended(knots: Sequence[float], degree: int) -> list[float]:

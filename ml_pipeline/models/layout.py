@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,11 @@ class Layout:
         return Layout(
             self.dense, self.bags, tuple((name, tuple(sorted({*mine[name], *others[name]}))) for name in mine)
         )
+
+    def including(self, coefficients: Mapping[str, Any]) -> Layout:
+        """The same with the words of named coefficients too, whether or not any row has them."""
+        words = ((name, tuple(sorted({*own, *coefficients.get(name, ())}))) for name, own in self.words)
+        return replace(self, words=tuple(words))
 
     def _described(self) -> str:
         widths = [*self.dense, *((name, width) for name, width, _ in self.bags)]
@@ -137,6 +142,21 @@ class Layout:
         """A vector as `bias` and `coefficients`."""
         return {"bias": float(vector[0]), "coefficients": self._coefficients(vector)}
 
+    def arrays(self, vector: Floats) -> dict[str, Any]:
+        """A vector in the form of `named`, but an array for each column; words in the order they have there."""
+        spans = self.spans()
+        return {"bias": float(vector[0]), "coefficients": {name: vector[spans[name]].copy() for name in sorted(spans)}}
+
+    def vector_of_arrays(self, arrays: Mapping[str, Any], coefficients: Mapping[str, Any]) -> Floats:
+        """What `arrays` gave as a vector again, 0 where there was nothing.
+
+        Args:
+            arrays: Of the same columns, perhaps of fewer words.
+            coefficients: Named, of the layout that `arrays` was given; they know the words.
+        """
+        own = arrays["coefficients"]
+        return self.vector({"bias": arrays["bias"], "coefficients": {n: _worded(own[n], coefficients[n]) for n in own}})
+
     def _coefficients(self, vector: Floats) -> dict[str, Any]:
         """A vector without its bias by name: plain values, and an array for a bag whose places have no names."""
         spans = self.spans()
@@ -167,6 +187,9 @@ class ClassLayout(Layout):
 
     def __or__(self, other: Layout) -> ClassLayout:
         return self.of_classes(self.one | other, self.classes)
+
+    def including(self, coefficients: Mapping[str, Any]) -> ClassLayout:
+        return self.of_classes(self.one.including(coefficients[self.classes[0]]), self.classes)
 
     def matrix(self, vector: Floats) -> Floats:
         """A vector of shape (size, …) with an axis of its own for the classes: (size of one, classes, …)."""
@@ -204,9 +227,28 @@ class ClassLayout(Layout):
 
     def named(self, vector: Floats) -> dict[str, Any]:
         """As that of a single class, `bias` and `coefficients` by class."""
-        own = dict(zip(self.classes, map(self.one.named, self.matrix(vector).T), strict=True))
-        return {part: {name: each[part] for name, each in own.items()} for part in ("bias", "coefficients")}
+        return self._by_class(map(self.one.named, self.matrix(vector).T))
+
+    def arrays(self, vector: Floats) -> dict[str, Any]:
+        """As that of a single class, `bias` and `coefficients` by class."""
+        return self._by_class(map(self.one.arrays, self.matrix(vector).T))
+
+    def vector_of_arrays(self, arrays: Mapping[str, Any], coefficients: Mapping[str, Any]) -> Floats:
+        own = (
+            self.one.vector_of_arrays({part: arrays[part][each] for part in arrays}, coefficients[each])
+            for each in self.classes
+        )
+        return np.stack(list(own), axis=1).ravel()
+
+    def _by_class(self, each: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+        own = dict(zip(self.classes, each, strict=True))
+        return {part: {name: of_class[part] for name, of_class in own.items()} for part in ("bias", "coefficients")}
 
 
 def _ordered(coefficients: Mapping[str, float], words: Iterable[str]) -> list[float]:
     return [coefficients.get(word, 0.0) for word in words]
+
+
+def _worded(array: Any, coefficients: Any) -> Any:
+    """An array by word, where the coefficients are."""
+    return dict(zip(coefficients, array, strict=True)) if isinstance(coefficients, Mapping) else array

@@ -67,7 +67,7 @@ class Levels(Encoder):
 
 
 def _recode(column: Category, levels: Mapping[str, int]) -> Category:
-    if len(column) < len(levels):
+    if len(column) <= len(levels):
         return Category.of([word if word in levels else OTHER for word in column.values()])
     return column.recode(tuple(levels), levels[OTHER], levels[OTHER])
 

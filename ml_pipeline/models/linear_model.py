@@ -35,8 +35,11 @@ class LinearModel(BaseModel):
     values the least; the bias is free. A lasso makes coefficients that hardly help exactly 0.
 
     Works on the named columns, or on all it is given: numbers, blocks, categories as one coefficient per word, and
-    bags as one per place. Learns `bias`, `coefficients`, `fit`, a report on how the fit went, and where coefficients
-    are not too many, `standard_errors` of both in the same form, which `standard_errors.py` explains.
+    bags as one per place. Learns `bias`, `coefficients`, `precision`, how well each of them is known, as an array for
+    each column; `fit`, a report on how the fit went; and where coefficients are not too many, `standard_errors` in the
+    form of the coefficients, which `standard_errors.py` explains.
+
+    From the precision on, it learns further rows without those before: `penalty.py` says how.
     """
 
     learns = True
@@ -114,6 +117,22 @@ class LinearModel(BaseModel):
         return "fit" in parameters
 
     @classmethod
+    def continued(cls, parameters: Parameters) -> Parameters:
+        if "precision" not in parameters:
+            raise FitError(
+                f"{cls.__name__} cannot go on from parameters that do not say how well they are known",
+                given="parameters without a precision, of an earlier version",
+                do="train offline once, and go on from that model",
+            )
+        prior = {key: parameters[key] for key in ("bias", "coefficients", "precision")}
+        return {**_unfitted(parameters), "strengths": [], "prior": prior}
+
+    @classmethod
+    def goes_on(cls, parameters: Parameters) -> bool:
+        """Whether it learns further rows, which may say little, from what it knows of those before."""
+        return "prior" in parameters
+
+    @classmethod
     def samples(cls, parameters: Parameters) -> bool:
         """Before the first coefficients, and until a sample has given its own."""
         progress = parameters.get("progress")
@@ -141,7 +160,7 @@ class LinearModel(BaseModel):
         names = parameters["columns"] or tuple(kinds)
         require(cls.__name__, names, kinds, *cls.accepts)
         progress = parameters.get("progress", BEGIN)
-        layout = progress["known"][0] if "known" in progress else cls.layout(parameters, x, names)
+        layout = progress["known"][0] if "known" in progress else cls._whole_layout(parameters, x, names)
         theta = progress["known"][1] if "known" in progress else layout.vector(parameters)
         design = cls.design(x, layout, len(y))
         with np.errstate(invalid="ignore", over="ignore"):
@@ -157,6 +176,12 @@ class LinearModel(BaseModel):
         weight = float(len(y) if weights is None else weights.sum())
         labels = cls.label_sums(parameters, y, weights)
         return Sums(layout, len(y), weight, float(loss.sum()), labels, gradient, hessian)
+
+    @classmethod
+    def _whole_layout(cls, parameters: Parameters, x: Encoded, names: Sequence[str]) -> Layout:
+        """With the coefficients that were known before, whether or not these rows have their words."""
+        layout = cls.layout(parameters, x, names)
+        return layout.including(parameters["prior"]["coefficients"]) if cls.goes_on(parameters) else layout
 
     @classmethod
     def _hessian(cls, parameters: Parameters, design: Any, curvature: Floats, x: Encoded) -> Floats | Outline | Partial:
@@ -200,7 +225,11 @@ class LinearModel(BaseModel):
             sums = cls._some(statistics)
             moved = advance(parameters, sums, cls.unit(sums))
             cls._check_room(moved, sums)
-        return cls._with_errors(moved, cast("Sums | Product", statistics)) if cls.fitted(moved) else moved
+        if not cls.fitted(moved):
+            return moved
+        if cls.goes_on(parameters):
+            return _without_errors(moved, "of what was known before, no more than the precision of each is kept")
+        return cls._with_errors(moved, cast("Sums | Product", statistics))
 
     @classmethod
     def teaches(cls, sums: Sums) -> bool:
@@ -266,8 +295,12 @@ class LinearModel(BaseModel):
     @classmethod
     def vary(cls, parameters: Parameters, variant: Parameters) -> Parameters:
         """Other strengths, to be fitted again from the coefficients that are there."""
-        unfitted = {key: value for key, value in parameters.items() if key not in ("fit", "standard_errors")}
-        return {**unfitted, **variant}
+        return {**_unfitted(parameters), **variant}
+
+
+def _unfitted(parameters: Parameters) -> dict[str, Any]:
+    """Settings and coefficients, without what was found out about them."""
+    return {key: own for key, own in parameters.items() if key not in ("fit", "standard_errors", "precision")}
 
 
 def _without_errors(fitted: Parameters, why: str) -> Parameters:

@@ -6,7 +6,7 @@ whichever batch the row comes in, and in any language that follows the order. (A
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, cast
 
 import numpy as np
@@ -18,7 +18,7 @@ from ml_pipeline.templates import require
 Coefficients: TypeAlias = Mapping[str, Any]
 """Per column: a number; for a block one per column of it; for a category a mapping of word to number; for a bag such
 a mapping where its places have names, else one number per place."""
-FEW = 64
+FEW = 256
 """Up to so many rows, calls cost more than arithmetic."""
 ROWS = 16384
 """Rows that are summed together, so that what lies between stays in the cache."""
@@ -35,11 +35,14 @@ def score(x: Encoded, bias: float, coefficients: Coefficients) -> Floats:
     Raises:
         ChainError: a column is missing, or of another kind or width than its coefficients.
     """
-    require("the linear predictor", tuple(coefficients), dict.fromkeys(x, "number"))
+    if coefficients.keys() - x.keys():
+        require("the linear predictor", tuple(coefficients), dict.fromkeys(x, "number"))
     rows = count(x)
-    terms = [_term(name, x[name], theta) for name, theta in coefficients.items()]
+    if rows == 1:
+        return np.array([_one(x, bias, coefficients)])
     if rows <= FEW:
-        return _few(bias, terms, rows)
+        return _few(x, bias, coefficients, rows)
+    terms = [_term(name, x[name], theta) for name, theta in coefficients.items()]
     z = np.full(rows, bias)
     for start in range(0, rows, ROWS):
         part = slice(start, min(start + ROWS, rows))
@@ -49,10 +52,42 @@ def score(x: Encoded, bias: float, coefficients: Coefficients) -> Floats:
     return z
 
 
-def _few(bias: float, terms: Sequence[Term], rows: int) -> Floats:
-    """The same sum in one call: `accumulate` adds in order, where `sum` need not."""
-    start, part = np.full((1, rows), bias), slice(0, rows)
-    return np.asarray(np.add.accumulate(np.concatenate([start, *(term(part) for term in terms)]))[-1])
+def _one(x: Encoded, bias: float, coefficients: Coefficients) -> float:
+    """The same products and the same sum of a single row: Python's numbers are those of NumPy, without its calls."""
+    z = bias
+    for name, theta in coefficients.items():
+        column: Any = x[name]
+        if isinstance(theta, float) and isinstance(column, np.ndarray) and column.ndim == 1:
+            z += column.item() * theta
+        elif isinstance(theta, dict) and isinstance(column, Category):
+            code = column.codes.item()
+            z += theta.get(column.vocabulary[code], 0.0) if code >= 0 else 0.0
+        elif isinstance(theta, list) and isinstance(column, np.ndarray) and column.shape == (1, len(theta)):
+            for value, weight in zip(column.ravel().tolist(), theta, strict=True):
+                z += value * weight
+        else:
+            for term in _term(name, column, theta)(slice(0, 1)).ravel().tolist():
+                z += term
+    return z
+
+
+def _few(x: Encoded, bias: float, coefficients: Coefficients, rows: int) -> Floats:
+    """The same products and the same sum in one call each: `accumulate` adds in order, where `sum` need not."""
+    values, weights = [np.full(rows, bias)], [1.0]
+    for name, theta in coefficients.items():
+        column: Any = x[name]
+        if isinstance(theta, float) and isinstance(column, np.ndarray) and column.ndim == 1:
+            values.append(column)
+            weights.append(theta)
+        elif isinstance(theta, list) and isinstance(column, np.ndarray) and column.shape == (rows, len(theta)):
+            values.append(column.T.ravel())
+            weights += theta
+        else:
+            term = _term(name, column, theta)(slice(0, rows))
+            values.append(term.ravel())
+            weights += [1.0] * len(term)
+    products = np.concatenate(values).reshape(len(weights), rows) * np.array(weights)[:, None]
+    return np.asarray(np.add.accumulate(products)[-1])
 
 
 def _term(name: str, column: Column | Bag, theta: Any) -> Term:

@@ -68,7 +68,9 @@ class LogisticRegression(Classifier):
 
     @classmethod
     def update(cls, parameters: Parameters, statistics: Sums | Product | None) -> Parameters:
-        """One step; `FitError` without rows or with one class only."""
+        """One step; `FitError` without rows, or with one class only where nothing was known before."""
+        if cls.goes_on(parameters):
+            return super().update(parameters, statistics)
         if isinstance(statistics, Sums) and statistics.share == 1.0 and _is_of_one_class(statistics):
             raise FitError(
                 "LogisticRegression needs rows of both classes to learn from",

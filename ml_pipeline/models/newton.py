@@ -56,7 +56,7 @@ def advance(parameters: Parameters, sums: Sums, unit: float) -> Parameters:
     Where the Hessian is only outlined, the step begins instead, and `proceed` goes on with it.
 
     Args:
-        parameters: `ridge`, `lasso`, and where there are any `bias`, `coefficients` and the `progress` so far.
+        parameters: `ridge`, `lasso`, and where there are any `prior`, `bias`, `coefficients` and the `progress` so far.
         sums: Over all rows, or a sample of them.
         unit: Size of a typical score, in whose terms a step is small.
     """
@@ -73,6 +73,7 @@ def advance(parameters: Parameters, sums: Sums, unit: float) -> Parameters:
     progress |= {"objective": objective, "gradient": float(np.max(np.abs(slope)))}
     if isinstance(sums.hessian, Partial):
         return _among(parameters, progress, sums, penalty)
+    progress["diagonal"] = _diagonal(sums)
     sizes = _sizes(sums) / unit
     if isinstance(sums.hessian, Outline) and penalty.lasso > 0.0:
         return _begun(parameters, {**progress, "sizes": sizes}, sums, penalty)
@@ -99,18 +100,21 @@ def _begun(parameters: Parameters, progress: Mapping[str, Any], sums: Sums, pena
 def _among(parameters: Parameters, progress: Mapping[str, Any], sums: Sums, penalty: Penalty) -> Parameters:
     """Parameters after a step of the coefficients that are worked on; and those to work on next."""
     theta, partial = sums.layout.vector(parameters), cast(Partial, sums.hessian)
-    places, own = partial.places, replace(penalty, ridge=penalty.ridge[partial.places])
+    places, diagonal = partial.places, progress["diagonal"].copy()
+    own = replace(penalty, ridge=penalty.ridge[places], centre=penalty.centre[places])
+    diagonal[places] = np.diag(partial.products)
     step = np.zeros_like(theta)
     step[places], _ = _step(partial.products, sums.gradient[places], own, theta[places], sums.layout)
     slope = penalty.slope(sums.gradient, theta)
     among = progress["among"].next(theta + step, slope, progress["curvature"], progress["small"])
     moved = float(np.max(np.abs(step) * progress["sizes"])) if among.complete else np.inf
-    return _moved(parameters, {**progress, "step": step, "moved": moved, "among": among}, sums.layout, theta + step)
+    progress = {**progress, "diagonal": diagonal, "step": step, "moved": moved, "among": among}
+    return _moved(parameters, progress, sums.layout, theta + step)
 
 
 def _step(hessian: Floats, gradient: Floats, penalty: Penalty, theta: Floats, layout: Layout) -> tuple[Floats, bool]:
     """Newton's step, given the derivatives of the losses, and whether single precision will do for the next."""
-    hessian, gradient = hessian + np.diag(penalty.ridge), gradient + penalty.ridge * theta
+    hessian, gradient = hessian + np.diag(penalty.ridge), gradient + penalty.pull(theta)
     if penalty.lasso > 0.0:
         return lasso_step(hessian, gradient, theta, penalty.lasso, layout.biases()), False
     return newton_step(hessian, gradient, layout.fixed_size())
@@ -139,8 +143,9 @@ def _moved(parameters: Parameters, progress: Mapping[str, Any], layout: Layout, 
         return _after_sample(moved)
     if progress["moved"] > _small(progress) and progress["steps"] < PASSES and progress["passes"] < MANY_PASSES:
         return moved
-    moved.pop("progress")
-    return {**moved, "fit": _report(progress)}
+    precision = Penalty.of(parameters, layout).precision(progress["diagonal"], theta)
+    learnt = {key: value for key, value in moved.items() if key not in ("progress", "prior")}
+    return {**learnt, "precision": layout.arrays(precision), "fit": _report(progress)}
 
 
 def _after_sample(parameters: Parameters) -> Parameters:
@@ -159,12 +164,15 @@ def _sizes(sums: Sums) -> Floats:
     """How large the values are that each coefficient is multiplied by: root mean square, 1 for a word."""
     sizes = np.ones(sums.layout.size())
     dense, biases = sums.layout.dense_size(), sums.layout.biases()
-    hessian = sums.hessian
-    diagonal = hessian.diagonal if isinstance(hessian, Outline) else np.diag(cast(Floats, hessian))
-    curvature = diagonal[:dense].reshape(-1, biases)
+    curvature = _diagonal(sums)[:dense].reshape(-1, biases)
     of_one = np.divide(curvature, curvature[0], out=np.ones_like(curvature), where=curvature[0] > 0.0)
     sizes[:dense] = np.sqrt(of_one).ravel()
     return sizes
+
+
+def _diagonal(sums: Sums) -> Floats:
+    hessian = sums.hessian
+    return hessian.diagonal if isinstance(hessian, Outline) else np.diag(cast(Floats, hessian))
 
 
 def _small(progress: Mapping[str, Any]) -> float:

@@ -149,7 +149,9 @@ class SoftmaxRegression(Classifier):
 
     @classmethod
     def update(cls, parameters: Parameters, statistics: Sums | Product | None) -> Parameters:
-        """One step, or a part of one; `FitError` without rows, or where a class has none."""
+        """One step, or a part of one; `FitError` without rows, or where a class of which nothing is known has none."""
+        if cls.goes_on(parameters):
+            return super().update(parameters, statistics)
         if isinstance(statistics, Sums) and statistics.share == 1.0 and statistics.weight > 0.0:
             cls._check_classes(parameters, statistics)
         return super().update(parameters, statistics)

@@ -24,11 +24,16 @@ def test_without_an_engine_no_images_are_needed(monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.containers
 def test_the_shared_images_are_named_with_what_they_hold() -> None:
     found = images.check(find("flights")).split(", ")
-    assert [image.split()[0] for image in found] == ["data", "serve", "train"]
+    assert [image.split()[0] for image in found] == ["api", "data", "serve", "train"]
     assert {len(image.split()[1]) for image in found} == {12}
 
 
 @pytest.mark.containers
 def test_an_image_that_is_not_built_is_something_to_do_and_no_fault(elsewhere: UseCase) -> None:
-    with pytest.raises(NothingToDo, match=r"ml-pipeline/flights-data:latest is not built yet.*make images"):
+    with pytest.raises(NothingToDo, match=r"ml-pipeline/flights-api:latest is not built yet.*make images"):
         images.check(elsewhere)
+
+
+def test_the_images_that_count_do_not_depend_on_how_stages_are_grouped() -> None:
+    grouped = {"services.offline": {"all": ["ingest", "prepare", "combine", "split", "train", "evaluate", "promote"]}}
+    assert images.needed(find("flights", grouped)) == images.needed(find("flights"))

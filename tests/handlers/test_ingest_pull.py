@@ -18,6 +18,8 @@ from ml_pipeline.artifacts.datasets import open_dataset
 from ml_pipeline.artifacts.store import Store
 from ml_pipeline.use_cases.clinical_trials.synthetic import studies
 
+pytestmark = pytest.mark.long
+
 PER_PAGE, PAGES = 40, 6
 
 

@@ -13,6 +13,8 @@ from ml_pipeline.errors import FitError
 from ml_pipeline.models import LinearRegression, LogisticRegression
 from ml_pipeline.models.linear_model import LinearModel
 
+pytestmark = pytest.mark.long
+
 ROWS = 5000
 WORDS = tuple("abcdefg")
 

@@ -25,6 +25,8 @@ from ml_pipeline.models import (
 )
 from ml_pipeline.templates import BaseModel, Parameters
 
+pytestmark = pytest.mark.long
+
 
 class Reading(Chain):
     features = (ManyLevels("tags", rare=20), HashedText("notes", buckets=16), Standardise("distance"))

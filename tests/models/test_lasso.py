@@ -24,6 +24,7 @@ from ml_pipeline.models import (
     working_set,
 )
 from ml_pipeline.models.linear_model import LinearModel
+from tests.contract.compare import bits
 
 ROWS = 2000
 WORDS = tuple(f"w{place:02}" for place in range(20))
@@ -220,7 +221,7 @@ def test_the_number_of_workers_changes_no_bit(model: type[LinearModel]) -> None:
     for workers in (1, 2, 3):
         with Passes(LocalEngine(workers, 64 << 30)) as total:
             found.append(model.fit(named, loads, lambda batch: batch["y"], total))
-    assert found[0] == found[1] == found[2]
+    assert bits(found[0]) == bits(found[1]) == bits(found[2])
     np.testing.assert_allclose(vector(found[0]), vector(model.fit(named, x, y)), atol=1e-5)
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from ml_pipeline.columns import Bag, Category
 from ml_pipeline.errors import FitError
-from ml_pipeline.models.layout import Layout
+from ml_pipeline.models.layout import ClassLayout, Layout
 
 X = {"z": Category.of(["q", "p"]), "block": np.zeros((2, 3)), "a": np.zeros(2)}
 
@@ -58,3 +58,27 @@ def test_bags_lie_between_numbers_and_words_and_keep_their_names() -> None:
 def test_batches_of_different_columns_are_refused() -> None:
     with pytest.raises(FitError, match="do not have the same columns"):
         Layout.of(X, X) | Layout.of({**X, "block": np.zeros((2, 4))}, X)
+
+
+def test_arrays_go_into_a_wider_layout_by_word() -> None:
+    layout, wider = Layout.of(X, X), Layout.of({**X, "z": Category.of(["r", "o"])}, X)
+    vector = np.arange(7.0)
+    arrays = layout.arrays(vector)
+    assert {name: own.tolist() for name, own in arrays["coefficients"].items()} == {
+        "a": [1.0], "block": [2.0, 3.0, 4.0], "z": [5.0, 6.0],
+    }  # fmt: skip
+    known = layout.named(vector)["coefficients"]
+    whole = wider.including(known)
+    assert whole.words == (("z", ("o", "p", "q", "r")),)
+    assert whole.vector_of_arrays(arrays, known).tolist() == [0, 1, 2, 3, 4, 0, 5, 6, 0]
+
+
+def test_those_of_several_classes_too() -> None:
+    layout = ClassLayout.of_classes(Layout.of(X, X), ("low", "high"))
+    vector = np.arange(14.0)
+    arrays, known = layout.arrays(vector), layout.named(vector)["coefficients"]
+    assert arrays["bias"] == {"low": 0.0, "high": 1.0}
+    assert layout.vector_of_arrays(arrays, known).tolist() == vector.tolist()
+    wider = ClassLayout.of_classes(Layout.of({**X, "z": Category.of(["r"])}, X), layout.classes).including(known)
+    assert wider.words == (("z", ("p", "q", "r")),)
+    assert wider.vector_of_arrays(arrays, known).tolist() == [*vector.tolist(), 0, 0]

@@ -46,8 +46,10 @@ def test_what_is_learnt_is_plain_and_nothing_temporary_stays() -> None:
     x, y = data(500)
     parameters = LogisticRegression.fit(LogisticRegression(ridge=(1.0, 0.1)).parameters, x, y)
     start = ["columns", "ridge", "lasso", "strengths", "weight", "class_weights"]
-    assert list(parameters) == [*start, "bias", "coefficients", "fit", "standard_errors"]
+    assert list(parameters) == [*start, "bias", "coefficients", "precision", "fit", "standard_errors"]
     assert list(parameters["fit"]) == ["rows", "iterations", "objective", "gradient", "converged", "note"]
+    precision = parameters.pop("precision")
+    assert precision["coefficients"].keys() == parameters["coefficients"].keys()
     assert json.loads(json.dumps(parameters)) == parameters
     assert parameters["fit"]["rows"] == 500
     assert parameters["fit"]["note"] == ""

@@ -25,6 +25,7 @@ from ml_pipeline.models import (
     linear_model,
 )
 from ml_pipeline.models.linear_model import LinearModel
+from tests.contract.compare import bits
 
 ROWS = 3000
 MODELS = [LinearRegression, LogisticRegression, PoissonRegression]
@@ -191,6 +192,6 @@ def test_the_number_of_workers_changes_no_bit() -> None:
     for workers in (1, 2, 3):
         with Passes(LocalEngine(workers, 64 << 30)) as total:
             found.append(Weighed.fit(Weighed().parameters, loads, lambda batch: batch["y"], total))
-    assert found[0] == found[1] == found[2]
+    assert bits(found[0]) == bits(found[1]) == bits(found[2])
     whole = Weighed.fit(Weighed().parameters, x, y)
     np.testing.assert_allclose(Weighed.transform(x, found[0]), Weighed.transform(x, whole), rtol=1e-4)

@@ -22,10 +22,13 @@ from ml_pipeline.contract import Mode, StageRequest, StageResult, moment
 from ml_pipeline.data import sampling
 from ml_pipeline.data.sources import Window
 from ml_pipeline.discovery import find
+from ml_pipeline.handlers import replay
 from ml_pipeline.models import Impute, Levels, LogisticRegression, ManyLevels
+from ml_pipeline.realtime.service import ScoringService
 from ml_pipeline.run import run
 from ml_pipeline.use_cases.clinical_trials import demo, models, seed, sources
 from ml_pipeline.use_cases.clinical_trials.synthetic import EFFECTS, studies
+from tests.realtime.conftest import Directly
 
 REAL = Path(__file__).parents[3] / "shared/data/ctgov"
 AS_OF = moment("2026-01-01", "UTC")
@@ -355,6 +358,19 @@ def test_one_record_scores_as_it_does_in_its_batch(planted: Trials, in_memory: C
     assert len(pairs) == 12
     for alone, batch in pairs:
         assert alone == batch
+
+
+@pytest.mark.records
+def test_real_time_scoring_gives_the_same_bits_and_the_same_reasons(
+    planted: Trials, started: Callable[[ScoringService], ScoringService], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay, "RECORDS", 7)
+    use_case, online = find("clinical_trials"), result(planted, "online", "serve")
+    service = started(ScoringService(use_case, str(planted.store)))
+    batch = replay.batch_of(planted.room, use_case.config, online["run_id"])
+    as_of = dt.datetime.fromisoformat(online["as_of"])
+    found = replay.replayed(use_case, batch, online["run_id"], as_of, Directly(service))
+    assert found.scored == online["rows_out"] > 40
 
 
 class Recovered(Chain):

@@ -19,9 +19,12 @@ from ml_pipeline.columns import Category, Column
 from ml_pipeline.connectors import CsvFiles
 from ml_pipeline.contract import StageRequest, StageResult, moment
 from ml_pipeline.discovery import find
+from ml_pipeline.handlers import replay
 from ml_pipeline.models import LogisticRegression
+from ml_pipeline.realtime.service import ScoringService
 from ml_pipeline.run import run
 from ml_pipeline.use_cases.flights import models, sources
+from tests.realtime.conftest import Directly
 
 pytestmark = pytest.mark.records
 
@@ -30,6 +33,7 @@ LEAKS = {"dep_time", "dep_delay", "arr_time", "arr_delay", "air_time"}
 AS_OF = moment("2013-03-01", "America/New_York")
 SHORT = {
     "split.validation": "7d", "split.test": "14d", "evaluate.floors": {"roc_auc": 0.55}, "evaluate.replicates": 20,
+    "replay": False,
 }  # fmt: skip
 FIRST_QUARTER = (b"2013,1,", b"2013,2,", b"2013,3,")
 FLIGHTS_ON_MARCH_1 = 958
@@ -315,6 +319,18 @@ def test_scheduled_departures_are_those_of_the_local_day(night: Night) -> None:
 def test_one_flight_in_memory_gets_the_same_bits_as_in_the_batch(night: Night, in_memory: Callable[..., Any]) -> None:
     for alone, in_batch in in_memory("flights", night.room, night.online, range(0, FLIGHTS_ON_MARCH_1, 37)):
         assert alone == in_batch
+
+
+@pytest.mark.parametrize("together", [1, 97, 1000])
+def test_real_time_scoring_gives_the_same_bits_however_many_are_sent_together(
+    night: Night, started: Callable[[ScoringService], ScoringService], together: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replay, "RECORDS", together)
+    use_case = find("flights")
+    service = started(ScoringService(use_case, str(night.store)))
+    batch = replay.batch_of(night.room, use_case.config, "online")
+    found = replay.replayed(use_case, batch, "online", AS_OF, Directly(service))
+    assert (found.records, found.scored) == (FLIGHTS_ON_MARCH_1, FLIGHTS_ON_MARCH_1)
 
 
 def test_an_unchanged_night_is_reused(night: Night) -> None:

@@ -24,6 +24,8 @@ from ml_pipeline.use_cases.clinical_trials.synthetic import (
     studies,
 )
 
+pytestmark = pytest.mark.long
+
 Study = dict[str, Any]
 COUNT = 20_000
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "ctgov"

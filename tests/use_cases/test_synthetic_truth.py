@@ -12,6 +12,8 @@ from sklearn.metrics import roc_auc_score
 
 from ml_pipeline.use_cases.clinical_trials.synthetic import EFFECTS, probability, studies
 
+pytestmark = pytest.mark.long
+
 Study = dict[str, Any]
 FINAL = {"COMPLETED": 1.0, "TERMINATED": 0.0, "WITHDRAWN": 0.0, "SUSPENDED": 0.0}
 ONE_LEVEL = ("phase", "allocation", "masking", "purpose", "sponsor_class")
