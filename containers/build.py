@@ -30,9 +30,9 @@ from containers import engine  # noqa: E402
 from containers.use_case_images import OwnImage, own_images  # noqa: E402
 from ml_pipeline import discovery  # noqa: E402
 from ml_pipeline.errors import PipelineError  # noqa: E402
+from ml_pipeline.stages import IMAGES  # noqa: E402
 
 REPOSITORY = "ml-pipeline"
-STAGES = ("data", "train", "serve")
 LABEL = "ml-pipeline.contents"
 INDEX_SETTINGS = ("index-url", "extra-index-url", "find-links", "trusted-host")
 CHATTER = ("--->", "Removing intermediate container")
@@ -104,7 +104,7 @@ def main() -> int:
 def build_shared(client: Any) -> dict[str, Built]:
     """The images that all use cases share, by short name."""
     base = build(client, Recipe.shared("base"), base_image(client))
-    above = {name: build(client, Recipe.shared(name), base.id) for name in STAGES}
+    above = {name: build(client, Recipe.shared(name), base.id) for name in IMAGES}
     return {"base": Built(base, 0)} | {name: Built(image, base.attrs["Size"]) for name, image in above.items()}
 
 

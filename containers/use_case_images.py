@@ -21,6 +21,8 @@ from ml_pipeline.discovery import UseCase
 DOCKERFILE = Path(__file__).with_name("use_case") / "Dockerfile"
 CODE = "code"
 """Folder of a build's context whose files come to lie in /opt/ml-pipeline."""
+DOOR = "api"
+"""The kind of image that answers requests, whether or not a task runs in it."""
 
 Files = Iterator[tuple[str, bytes]]
 """Files of a build's context, by path."""
@@ -35,7 +37,7 @@ class OwnImage(NamedTuple):
 
 
 def own_images(name: str) -> list[OwnImage]:
-    """One for each kind of image that the tasks of a use case run in; none where the shared ones hold all it needs.
+    """One for each kind of image that runs a use case's tasks or answers for it; none where the shared ones hold all.
 
     Raises:
         ConfigError: its pipeline.yaml is not as it must be.
@@ -46,7 +48,7 @@ def own_images(name: str) -> list[OwnImage]:
     shared = {"Dockerfile": DOCKERFILE.read_bytes(), **dict(_requirements(use_case)), **dict(_code(use_case))}
     return [
         OwnImage(images.short_name(use_case, kind), kind, {f"{images.REQUIREMENTS}/{kind}.txt": b"", **shared})
-        for kind in images.needed(use_case)
+        for kind in sorted({*images.needed(use_case), DOOR})
     ]
 
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, TypeAlias, TypeVar
 
 import numpy as np
@@ -190,9 +191,18 @@ def check_links(links: Links, available: Iterable[str]) -> tuple[str, ...]:
     return tuple(columns)
 
 
+_check_once = lru_cache(256)(check_links)
+"""The same links get the same columns in batch after batch."""
+
+
 def run(links: Links, columns: Columns) -> dict[str, Column]:
     """Check, then send a batch through every link."""
-    check_links(links, columns)
+    _check_once(links, tuple(columns))
+    return flow(links, columns)
+
+
+def flow(links: Links, columns: Columns) -> dict[str, Column]:
+    """Send a batch through links that were checked."""
     batch = dict(columns)
     for link in links:
         batch = link(batch)
@@ -241,13 +251,7 @@ class Chain(BaseModel):
     @classmethod
     def inputs(cls) -> dict[str, Kind]:
         """Columns the chain reads, with the kind each must have: those its links name and none before them makes."""
-        needed: dict[str, Kind] = {}
-        flowing: dict[str, Kind] = {}
-        for link in cls.links():
-            new = {name: link.accepts[0] for name in link.parameters["columns"] if name not in flowing}
-            needed |= new
-            flowing = link.outputs(link.parameters, flowing | new)
-        return needed
+        return dict(_inputs(cls.links()))
 
     @classmethod
     def training_inputs(cls) -> dict[str, Kind]:
@@ -339,6 +343,11 @@ class Chain(BaseModel):
         return {**parameters, "features": learnt[:-1], "estimator": learnt[-1]}
 
     @classmethod
+    def continued(cls, parameters: Parameters) -> Parameters:
+        """Encoders stay as they are: what is learnt of other encoders' columns would mean something else."""
+        return {**parameters, "estimator": cls.estimator.continued(parameters["estimator"])}
+
+    @classmethod
     def transform(cls, x: Columns, parameters: Parameters = NO_PARAMETERS) -> Any:
         """The estimator's prediction, shape (rows,), or (rows, classes) where it tells classes apart."""
         return cls.estimator.transform(cls.encode(x, parameters), parameters["estimator"])
@@ -346,8 +355,10 @@ class Chain(BaseModel):
     @classmethod
     def encode(cls, x: Columns, parameters: Parameters) -> dict[str, Column]:
         """What the estimator sees."""
-        require(cls.__name__, list(cls.inputs()), {name: kind(column) for name, column in x.items()})
-        flowing: dict[str, Column] = {name: x[name] for name in cls.inputs()}
+        inputs = cls.inputs()
+        if inputs.keys() - x.keys():
+            require(cls.__name__, list(inputs), {name: kind(column) for name, column in x.items()})
+        flowing: dict[str, Column] = {name: x[name] for name in inputs}
         for link, own in zip(cls.features, parameters["features"], strict=True):
             flowing = link.transform(flowing, own)
         return cls._weighed(flowing, x)
@@ -388,6 +399,17 @@ class Chain(BaseModel):
     @classmethod
     def _paired(cls, parameters: Parameters) -> list[tuple[BaseModel, Parameters]]:
         return list(zip(cls.links(), [*parameters["features"], parameters["estimator"]], strict=True))
+
+
+@lru_cache(256)
+def _inputs(links: tuple[BaseModel, ...]) -> dict[str, Kind]:
+    needed: dict[str, Kind] = {}
+    flowing: dict[str, Kind] = {}
+    for link in links:
+        new = {name: link.accepts[0] for name in link.parameters["columns"] if name not in flowing}
+        needed |= new
+        flowing = link.outputs(link.parameters, flowing | new)
+    return needed
 
 
 def check_weight(model: str, weight: str | None, read: Collection[str | None]) -> None:

@@ -29,6 +29,9 @@ Kind: TypeAlias = Literal["number", "time", "category", "block", "bag"]
 
 MISSING = -1
 """The code of a missing value."""
+FIRST = np.zeros(1, np.int32)
+"""The codes of one row that has a value."""
+FIRST.flags.writeable = False
 MARKED = 8
 """Codes below so many times their number are told apart by marks in a table, others by sorting."""
 
@@ -47,6 +50,8 @@ class Category:
         >>> Category.of(["b", None, "a", "b"])
         Category(codes=array([ 0, -1,  1,  0], dtype=int32), vocabulary=('b', 'a'))
         """
+        if len(values) == 1 and values[0] is not None:
+            return cls(FIRST, (values[0],))
         seen: dict[str, int] = {}
         codes = [MISSING if v is None else seen.setdefault(v, len(seen)) for v in values]
         return cls(np.array(codes, np.int32), tuple(seen))
@@ -63,6 +68,8 @@ class Category:
 
     def values(self) -> list[str | None]:
         """The plain strings."""
+        if len(self) < len(self.vocabulary):
+            return [None if code < 0 else self.vocabulary[code] for code in self.codes.tolist()]
         words = (*self.vocabulary, None)
         return [words[code] for code in self.codes.tolist()]
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from ml_pipeline.contract import Mode
+from ml_pipeline.contract import MODES, Mode
 from ml_pipeline.errors import ConfigError
 
 Name = Annotated[str, msgspec.Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
@@ -46,15 +46,15 @@ class SourceConfig(_Strict, frozen=True, rename={"derived": "from"}):
     address: str = ""
     derived: str = ""
     known: Name | None = None
-    drives: bool | Mode = False
+    drives: bool | Literal["offline", "online"] = False
     revised: bool = False
     former_keys: Name | None = None
     truth: list[Name] = []
     join: Join | None = None
 
     def drives_in(self, mode: Mode) -> bool:
-        """Whether its rows are those that are predicted in a mode."""
-        return self.drives in (True, mode)
+        """Whether its rows are those that are predicted in a mode; learning goes on with those of offline training."""
+        return self.drives in (True, "offline" if mode == "learning" else mode)
 
 
 class Split(_Strict, frozen=True):
@@ -63,6 +63,16 @@ class Split(_Strict, frozen=True):
     by: Literal["time", "hash"] = "time"
     validation: str = "30d"
     test: str = "60d"
+
+
+class Learning(_Strict, frozen=True):
+    """Learning goes on from the champion with rows whose label became known since: `least` of them, or it waits.
+
+    `test`: the share of the keys that judges candidate and champion, and is not learnt.
+    """
+
+    test: str = "20%"
+    least: Annotated[int, msgspec.Meta(ge=2)] = 1000
 
 
 class Evaluate(_Strict, frozen=True):
@@ -93,6 +103,12 @@ class Schedule(_Strict, frozen=True):
 
     offline: str | None = None
     online: str | None = None
+    learning: str | None = None
+
+    def of(self, mode: Mode) -> str | None:
+        """When a mode runs; None where only on demand."""
+        when: str | None = getattr(self, mode)
+        return when
 
 
 class Services(_Strict, frozen=True):
@@ -100,10 +116,12 @@ class Services(_Strict, frozen=True):
 
     offline: dict[Name, list[str]] = {}
     online: dict[Name, list[str]] = {}
+    learning: dict[Name, list[str]] = {}
 
     def of(self, mode: Mode) -> dict[str, list[str]]:
         """The groups of a mode."""
-        return self.offline if mode == "offline" else self.online
+        groups: dict[str, list[str]] = getattr(self, mode)
+        return groups
 
 
 class Quarantine(_Strict, frozen=True):
@@ -135,7 +153,7 @@ class Resources(_Strict, frozen=True):
 
 
 class UseCaseConfig(_Strict, frozen=True):
-    """All of pipeline.yaml."""
+    """All of pipeline.yaml. `replay`: a scoring run ends with the proof that REST would have scored the same."""
 
     name: str
     question: str
@@ -152,6 +170,8 @@ class UseCaseConfig(_Strict, frozen=True):
     timezone: str = "UTC"
     seed: int = 0
     split: Split = Split()
+    learning: Learning | None = None
+    replay: bool = False
     evaluate: Evaluate = Evaluate()
     promotion: Promotion = Promotion()
     card: Card = Card()
@@ -159,6 +179,11 @@ class UseCaseConfig(_Strict, frozen=True):
     services: Services = Services()
     quarantine: Quarantine = Quarantine()
     resources: Resources = Resources()
+
+    @property
+    def modes(self) -> tuple[Mode, ...]:
+        """Those it has, each after those whose models it works with: it learns online only where it says so."""
+        return ("offline", "learning", "online") if self.learning else MODES
 
     def driving(self, mode: Mode) -> str:
         """The name of the source whose rows are predicted in a mode."""

@@ -40,6 +40,7 @@ def check_rules(config: UseCaseConfig) -> None:
     for key in ("horizon", "ahead", "behind"):
         _check_duration(getattr(config, key), (key,))
     _check_split(config)
+    _check_learning(config)
     _check_floors(config)
     if not _is_share(config.quarantine.at_most):
         raise BrokenRule(
@@ -107,6 +108,17 @@ def _check_split(config: UseCaseConfig) -> None:
         )
 
 
+def _check_learning(config: UseCaseConfig) -> None:
+    if not config.learning:
+        for key in ("schedule", "services"):
+            if said := getattr(config, key).of("learning"):
+                what, expected = f"{key}.learning is for a use case that learns online", "learning: {} beside it"
+                raise BrokenRule(what, (key, "learning"), said, expected)
+    elif not _is_share(config.learning.test) or not 0.0 < float(config.learning.test.removesuffix("%")) < 100.0:
+        expected = "a share between 0% and 100%, such as 20%"
+        raise BrokenRule("learning.test is not a share", ("learning", "test"), config.learning.test, expected)
+
+
 def _check_floors(config: UseCaseConfig) -> None:
     """That they are metrics at all: which kind the model predicts, its code alone says."""
     metrics = tuple(dict.fromkeys(name for names in METRICS.values() for name in names))
@@ -129,8 +141,8 @@ def _check_duration(text: str, path: tuple[str, ...]) -> None:
 
 
 def _check_schedule(config: UseCaseConfig) -> None:
-    for mode in MODES:
-        given = getattr(config.schedule, mode)
+    for mode in config.modes:
+        given = config.schedule.of(mode)
         if given and len(given.split()) != 5 and (mode, given) != ("online", "promotion"):
             expected = "a cron expression such as 0 2 * * *" + (", or promotion" if mode == "online" else "")
             raise BrokenRule(f"schedule.{mode} is no time", ("schedule", mode), given, expected)

@@ -16,9 +16,14 @@ import msgspec
 
 from ml_pipeline.errors import UsageError
 
-Mode = Literal["offline", "online"]
+Mode = Literal["offline", "online", "learning"]
 MODES: tuple[Mode, Mode] = ("offline", "online")
+"""Those that every use case has; `UseCaseConfig.modes` says which one has."""
 Status = Literal["done", "reused", "skipped"]
+REALTIME = "realtime-"
+"""How the names of runs begin that nobody ordered: each holds what was scored online over a few seconds."""
+MEMORY = "memory:"
+"""How the address of a dataset begins that nobody but the steps of one service read: it is gone with their process."""
 RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+:@=-]*")
 
 
@@ -31,6 +36,11 @@ class Artifact(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     digest: str
     rows: int = 0
     bytes: int = 0
+
+    @property
+    def passed(self) -> bool:
+        """Whether it was passed on in memory, and not stored."""
+        return self.uri.startswith(MEMORY)
 
 
 class StageRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

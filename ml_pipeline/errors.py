@@ -6,6 +6,7 @@ PipelineError
 ├── ChainError            a link of a chain lacks what it needs; names the link
 ├── DataError             the records are not what they were said to be
 │   ├── SchemaError       a column is missing or has another type
+│   ├── RejectedError     all records of a request must be set aside; says why of each
 │   ├── QuarantineError   more records were set aside than the use case allows
 │   └── FitError          the data cannot determine the parameters
 ├── SourceError           a database or service that records come from cannot be reached, or broke off
@@ -14,6 +15,15 @@ PipelineError
 │   ├── StoreFullError    there is no room left
 │   ├── NotFoundError     the object, dataset or bucket is not there
 │   └── IntegrityError    the bytes are not those that were written
+├── RequestError          a request over HTTP that is not taken
+│   ├── CallerError       nobody knows who is calling
+│   ├── ScopeError        the caller may not do this
+│   ├── TooLargeError     more bytes or records than one request may have
+│   ├── TooSlowError      the request did not arrive in time
+│   ├── ConflictError     it contradicts what was asked or decided before
+│   └── TooManyError      more at once than is taken on; later again
+├── NotReadyError         there is nothing to score with yet
+├── BusyError             more is asked than can be recorded now; says when to ask again
 ├── StageError            a stage ended without the result it owes
 ├── NothingToDo           not a failure: there is no work for this run
 └── Terminated            the process was told to stop
@@ -23,6 +33,7 @@ An error says what was wrong, what was given, what was expected and what to do.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 FAULTS = (
@@ -91,6 +102,16 @@ class SchemaError(DataError):
     pass
 
 
+class RejectedError(DataError):
+    """`set_aside` holds of each record (up to 1000) its position, the reason, and perhaps the column at fault."""
+
+    set_aside: Sequence[Mapping[str, Any]] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """With what was set aside."""
+        return {**super().as_dict(), "set_aside": list(self.set_aside)}
+
+
 class QuarantineError(DataError):
     pass
 
@@ -125,6 +146,48 @@ class NotFoundError(StoreError):
 class IntegrityError(StoreError):
     exit_code = 76
     http_status = 500
+
+
+class RequestError(PipelineError):
+    exit_code = 2
+    http_status = 400
+
+
+class CallerError(RequestError):
+    http_status = 401
+
+
+class ScopeError(RequestError):
+    http_status = 403
+
+
+class TooLargeError(RequestError):
+    http_status = 413
+
+
+class TooSlowError(RequestError):
+    http_status = 408
+
+
+class ConflictError(RequestError):
+    http_status = 409
+
+
+class TooManyError(RequestError):
+    http_status = 429
+
+
+class NotReadyError(PipelineError):
+    exit_code = 75
+    http_status = 503
+
+
+class BusyError(PipelineError):
+    """`retry_after`: seconds after which it may help to ask again."""
+
+    exit_code = 75
+    http_status = 503
+    retry_after = 2
 
 
 class StageError(PipelineError):

@@ -11,7 +11,6 @@ from itertools import pairwise
 from typing import Any, Literal, NamedTuple
 
 from ml_pipeline.chain import Chain, Links
-from ml_pipeline.contract import MODES
 from ml_pipeline.data.joins import Join
 from ml_pipeline.data.splits import PARTS
 from ml_pipeline.discovery import UseCase
@@ -40,12 +39,16 @@ def mermaid(drawing: Drawing) -> str:
     lines = ["flowchart LR"]
     for at, group in enumerate(dict.fromkeys(node.group for node in drawing.nodes)):
         lines.append(f'  subgraph g{at}["{group}"]')
-        lines += [f'    {number[node.name]}["{node.label}"]' for node in drawing.nodes if node.group == group]
+        lines += [f'    {number[node.name]}["{_text(node)}"]' for node in drawing.nodes if node.group == group]
         lines.append("  end")
     for source, target, label in drawing.edges:
         arrow = f'-->|"{label}"|' if label else "-->"
         lines.append(f"  {number[source]} {arrow} {number[target]}")
     return "\n".join(lines)
+
+
+def _text(node: Node) -> str:
+    return f"{node.label}<br/>{node.note}" if node.note else node.label
 
 
 Parts = tuple[list[Node], list[Edge]]
@@ -54,7 +57,7 @@ Parts = tuple[list[Node], list[Edge]]
 def _handlers(use_case: UseCase) -> Parts:
     """For each stage the steps of its handler; between stages the data that one stores and another loads."""
     nodes, edges = [], []
-    for mode in MODES:
+    for mode in use_case.config.modes:
         all_steps = steps(use_case.config, mode)
         for step in all_steps:
             sequence = TRAIN if step.stage.trains else SERVE
@@ -67,7 +70,10 @@ def _handlers(use_case: UseCase) -> Parts:
                 for need in needs(step, all_steps)
                 if need.stage != step.stage
             ]
-    return nodes, [*edges, Edge("offline.promote.store_output", "online.serve.load_params", "champion")]
+    ways = [("offline", "online.serve.load_params")]
+    if use_case.config.learning:
+        ways += [("offline", "learning.train.load_params"), ("learning", "online.serve.load_params")]
+    return nodes, [*edges, *(Edge(f"{mode}.promote.store_output", reader, "champion") for mode, reader in ways)]
 
 
 def _kinds(writer: Step, reader: Step) -> str:

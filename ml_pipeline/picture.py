@@ -112,8 +112,9 @@ def _frame(name: str, place: tuple[Place, float]) -> str:
 
 def _box(node: Node, place: Place) -> str:
     x, y, width = place
+    title = f"<title>{escape(node.note)}</title>" if node.note else ""
     return (
-        f'<rect class="box" x="{x:.0f}" y="{y:.0f}" width="{width:.0f}" height="{BOX:.0f}" rx="6"/>'
+        f'<rect class="box" x="{x:.0f}" y="{y:.0f}" width="{width:.0f}" height="{BOX:.0f}" rx="6">{title}</rect>'
         f'<text x="{x + 10:.0f}" y="{y + 18:.0f}">{escape(node.label)}</text>'
     )
 

@@ -8,25 +8,28 @@ import logging
 import resource
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
 
-from ml_pipeline.artifacts.store import Store
+from ml_pipeline.artifacts.passing_store import PassingStore
 from ml_pipeline.artifacts.versions import SystemVersion, system_version
+from ml_pipeline.config import UseCaseConfig
 from ml_pipeline.contract import Artifact, StageRequest, StageResult, Status, run_key
 from ml_pipeline.discovery import UseCase, find
 from ml_pipeline.engines.local import LocalEngine
 from ml_pipeline.errors import NothingToDo
 from ml_pipeline.handlers.stage_run import StageRun
-from ml_pipeline.stages import Stage, Step, needs, select
+from ml_pipeline.stages import Stage, Step, needs, passing, select
 from ml_pipeline.stopwatch import ACTIVITIES, watch
 from ml_pipeline.templates import BaseHandler
 
 Progress = Callable[[str, int, int], None]
 """Called with the step's name, batches done and batches in all."""
 log = logging.getLogger("ml_pipeline.run")
+PASSING = 1 / 8
+"""Share of a stage's memory for data on its way between steps, as Parquet: as columns it takes many times that."""
 
 
 class Order(NamedTuple):
@@ -36,25 +39,37 @@ class Order(NamedTuple):
     use_case: UseCase
     system: SystemVersion
     progress: Progress
+    store: PassingStore
+
+    def run_of(self, step: Step, workers: int | None = None) -> StageRun:
+        """What the handler of a step is given."""
+        memory, tell = self.use_case.config.resources.memory_bytes, self.progress
+        engine = LocalEngine(workers, memory, lambda done, of: tell(step.name, done, of))
+        made = StageRun(self.use_case, step, self.request, engine, self.system)
+        made.work_in(self.store)
+        return made
 
 
 def run(request: StageRequest, progress: Progress = lambda *_: None) -> list[StageResult]:
     """Run the stages a request names, in order, and leave the result of each in the store.
 
-    A step that finds nothing to do is `skipped`, and so are the steps that need what it would have written.
+    Data that only steps of one service read passes from one to the next in memory, where all of them are named. A step
+    that finds nothing to do is `skipped`, and so are the steps that need what it would have written.
 
     Raises:
         PipelineError: the first step that fails; the results of those before it stay.
     """
     use_case = find(request.use_case, request.parameters)
-    order = Order(request, use_case, system_version(use_case, request.images), progress)
     chosen = select(use_case.config, request.mode, request.stages)
+    store = _store(use_case.config, request, chosen)
+    order = Order(request, use_case, system_version(use_case, request.images), progress, store)
     results: dict[str, StageResult] = {}
-    for step in chosen:
+    for at, step in enumerate(chosen):
         waits_for = [need.name for need in needs(step, chosen) if results[need.name].status == "skipped"]
         results[step.name] = (
             _skipped(order, step, f"{waits_for[0]} was skipped") if waits_for else _run_step(order, step)
         )
+        store.release({name for later in chosen[at + 1 :] for name in later.reads})
     return list(results.values())
 
 
@@ -63,11 +78,13 @@ def default_run_id(mode: str, as_of: dt.datetime) -> str:
     return f"{mode}-{as_of.astimezone(dt.UTC):%Y%m%dT%H%M%SZ}"
 
 
+def _store(config: UseCaseConfig, request: StageRequest, chosen: Sequence[Step]) -> PassingStore:
+    names, room = passing(config, request.mode, chosen), int(PASSING * config.resources.memory_bytes)
+    return PassingStore(request.store, f"{config.name}/", names, room)
+
+
 def _run_step(order: Order, step: Step) -> StageResult:
-    config = order.use_case.config
-    began = time.perf_counter()
-    engine = LocalEngine(None, config.resources.memory_bytes, lambda done, of: order.progress(step.name, done, of))
-    own = StageRun(order.use_case, step, order.request, engine, order.system)
+    began, own = time.perf_counter(), order.run_of(step)
     log.info("%s begins", step.name)
     handler = handler_of(step.stage)
     try:
@@ -90,7 +107,7 @@ def handler_of(stage: Stage) -> type[BaseHandler]:
 
 
 def _skipped(order: Order, step: Step, why: str) -> StageResult:
-    result = _result(StageRun(order.use_case, step, order.request, LocalEngine(1), order.system), "skipped", 0.0)
+    result = _result(order.run_of(step, workers=1), "skipped", 0.0)
     return _leave(order, step, msgspec.structs.replace(result, notes=(why,)))
 
 
@@ -107,8 +124,8 @@ def _result(own: StageRun, status: Status, seconds: float) -> StageResult:
 
 
 def _leave(order: Order, step: Step, result: StageResult) -> StageResult:
-    store = Store(order.request.store).within(order.request.use_case)
-    store.put(run_key(order.request.run_id, step.name), msgspec.json.format(msgspec.json.encode(result), indent=2))
+    content = msgspec.json.format(msgspec.json.encode(result), indent=2)
+    order.store.put(run_key(order.request.run_id, step.name), content)
     aside = f", {sum(result.quarantined.values()):,} set aside" if result.quarantined else ""
     rows = f"{result.rows_in:,} rows in, {result.rows_out:,} out"
     made_up = f", synthetic records of {', '.join(result.synthetic)}" if result.synthetic else ""

@@ -13,8 +13,17 @@ from ml_pipeline.config import UseCaseConfig
 from ml_pipeline.contract import Mode
 from ml_pipeline.errors import ConfigError, UsageError
 
-IMAGES = ("serve", "train", "data")
-"""Container images from the leanest to the richest; each can run the stages of those before it."""
+IMAGES = {
+    "serve": frozenset({"serve"}),
+    "train": frozenset({"serve", "train"}),
+    "api": frozenset({"serve", "api"}),
+    "data": frozenset({"serve", "train", "data"}),
+}
+"""Kinds of container images, from the leanest to the richest, and the kinds whose stages each can run."""
+
+
+REPLAY = "replay"
+"""The stage that a use case has only where its pipeline.yaml says so."""
 
 
 class Flow(NamedTuple):
@@ -25,7 +34,10 @@ class Flow(NamedTuple):
 
 
 class Stage(NamedTuple):
-    """A row of the table. `handler` is `module:class` below `ml_pipeline.handlers`; `image` can run it."""
+    """A row of the table. `handler` is `module:class` below `ml_pipeline.handlers`; `image` is the leanest for it.
+
+    What an `interim` stage writes is there for the stages after it; what others write people and later runs look at.
+    """
 
     name: str
     does: str
@@ -33,12 +45,15 @@ class Stage(NamedTuple):
     image: str
     offline: Flow | None
     online: Flow | None
+    learning: Flow | None = None
     per_source: bool = False
     trains: bool = False
+    interim: bool = False
 
     def flow(self, mode: Mode) -> Flow | None:
         """What it reads and writes in a mode; none where the mode does not have it."""
-        return self.offline if mode == "offline" else self.online
+        flow: Flow | None = getattr(self, mode)
+        return flow
 
 
 STAGES = (
@@ -49,6 +64,7 @@ STAGES = (
         "data",
         offline=Flow((), ("raw",)),
         online=Flow((), ("raw", "new")),
+        learning=Flow((), ("raw", "new", "start")),
         per_source=True,
     ),
     Stage(
@@ -58,7 +74,9 @@ STAGES = (
         "data",
         offline=Flow(("raw",), ("prepared", "history")),
         online=Flow(("raw", "new"), ("prepared", "history")),
+        learning=Flow(("raw", "new", "start"), ("prepared", "history", "learnt")),
         per_source=True,
+        interim=True,
     ),
     Stage(
         "combine",
@@ -67,22 +85,27 @@ STAGES = (
         "data",
         offline=Flow(("prepared",), ("combined",)),
         online=Flow(("prepared",), ("combined",)),
+        learning=Flow(("prepared", "learnt"), ("combined",)),
+        interim=True,
     ),
     Stage(
         "split",
-        "Part the combined rows into train, validation and test.",
+        "Part the combined rows into those that train, that choose and that judge.",
         "split:SplitHandler",
         "data",
         offline=Flow(("combined",), ("train", "validation", "test")),
         online=None,
+        learning=Flow(("combined",), ("train", "test")),
+        interim=True,
     ),
     Stage(
         "train",
-        "Fit the model on train, choose its settings on validation.",
+        "Fit the model on train, choose its settings on validation; or go on from the champion.",
         "train:TrainHandler",
         "train",
         offline=Flow(("train", "validation"), ("model",)),
         online=None,
+        learning=Flow(("train", "start"), ("model",)),
         trains=True,
     ),
     Stage(
@@ -92,6 +115,7 @@ STAGES = (
         "train",
         offline=Flow(("model", "test"), ("verdict",)),
         online=None,
+        learning=Flow(("model", "test"), ("verdict",)),
     ),
     Stage(
         "promote",
@@ -100,6 +124,7 @@ STAGES = (
         "serve",
         offline=Flow(("model", "verdict"), ("promotion",)),
         online=None,
+        learning=Flow(("model", "verdict"), ("promotion",)),
     ),
     Stage(
         "serve",
@@ -116,6 +141,14 @@ STAGES = (
         "serve",
         offline=None,
         online=Flow(("predictions", "combined"), ("scored",)),
+    ),
+    Stage(
+        REPLAY,
+        "Send the scored records through the REST door, and prove that it answers the same.",
+        "replay:ReplayHandler",
+        "api",
+        offline=None,
+        online=Flow(("new", "predictions", "scored"), ()),
     ),
 )
 
@@ -135,24 +168,19 @@ class Step(NamedTuple):
 
 
 class Task(NamedTuple):
-    """Steps that run in one container: a service of pipeline.yaml, or a step on its own."""
+    """Steps that run in one container, of the kind of image named: a service of pipeline.yaml, or a step on its own."""
 
     name: str
     steps: tuple[Step, ...]
     needs: tuple[str, ...]
-
-    @property
-    def image(self) -> str:
-        """The leanest image that can run all its steps."""
-        return max((step.stage.image for step in self.steps), key=IMAGES.index)
+    image: str
 
 
 def steps(config: UseCaseConfig, mode: Mode) -> tuple[Step, ...]:
     """Every step of a mode, each after those it depends on."""
     return tuple(
         step
-        for stage in STAGES
-        if stage.flow(mode)
+        for stage in _stages(config, mode)
         for step in (_per_source(config, stage, mode) if stage.per_source else [_whole(config, stage, mode)])
     )
 
@@ -166,7 +194,7 @@ def tasks(config: UseCaseConfig, mode: Mode) -> tuple[Task, ...]:
     """The steps of a mode grouped into services as pipeline.yaml says; the rest each on its own.
 
     Raises:
-        ConfigError: a group names a stage that is not there or that is in another group.
+        ConfigError: a group names a stage that is not there or that is in another group, or no image can run it.
         UsageError: a group needs another group that needs it.
     """
     service_of = _services(config, mode)
@@ -175,11 +203,29 @@ def tasks(config: UseCaseConfig, mode: Mode) -> tuple[Task, ...]:
     members: dict[str, list[Step]] = {}
     for step in all_steps:
         members.setdefault(group[step.name], []).append(step)
-    made = tuple(Task(name, tuple(own), _upstream(name, own, all_steps, group)) for name, own in members.items())
+    made = tuple(
+        Task(name, tuple(own), _upstream(name, own, all_steps, group), _image(config, mode, name, own))
+        for name, own in members.items()
+    )
     _refuse_cycles(made)
-    if mode == "offline" and config.promotion.policy == "manual":
-        _refuse_promotion_unasked(made)
+    if promotes(mode) and config.promotion.policy == "manual":
+        _refuse_promotion_unasked(made, mode)
     return made
+
+
+def passing(config: UseCaseConfig, mode: Mode, chosen: Iterable[Step]) -> frozenset[str]:
+    """Names of the data that may stay in memory: all steps that read it are of the service that writes it, and chosen.
+
+    Only what is interim may.
+    """
+    names, all_steps = {step.name for step in chosen}, steps(config, mode)
+    found = set[str]()
+    for task in tasks(config, mode):
+        own = names & {step.name for step in task.steps}
+        for name in {name for step in task.steps if step.stage.interim for name in step.writes}:
+            readers = {step.name for step in all_steps if name in step.reads}
+            found |= {name} if readers and readers <= own else set()
+    return frozenset(found)
 
 
 def select(config: UseCaseConfig, mode: Mode, names: Iterable[str]) -> tuple[Step, ...]:
@@ -200,9 +246,18 @@ def select(config: UseCaseConfig, mode: Mode, names: Iterable[str]) -> tuple[Ste
     return tuple(step for step in all_steps if not wanted or {step.name, step.stage.name} & wanted)
 
 
+def promotes(mode: Mode) -> bool:
+    """Whether a run of a mode may make a model champion."""
+    return any("promotion" in flow.writes for stage in STAGES if (flow := stage.flow(mode)))
+
+
+def _stages(config: UseCaseConfig, mode: Mode) -> list[Stage]:
+    return [stage for stage in STAGES if stage.flow(mode) and (stage.name != REPLAY or config.replay)]
+
+
 def _services(config: UseCaseConfig, mode: Mode) -> dict[str, str]:
     """Stage -> service, for the stages that are in one."""
-    stages = {stage.name for stage in STAGES if stage.flow(mode)}
+    stages = {stage.name for stage in _stages(config, mode)}
     service_of: dict[str, str] = {}
     for service, members in config.services.of(mode).items():
         if service in stages - set(members):
@@ -219,7 +274,7 @@ def _no_group(config: UseCaseConfig, mode: Mode, what: str, given: str) -> Confi
     return ConfigError(
         f"pipeline.yaml of {config.name}, services.{mode}, {what}",
         given=given,
-        expected="groups of " + ", ".join(stage.name for stage in STAGES if stage.flow(mode)),
+        expected="groups of " + ", ".join(stage.name for stage in _stages(config, mode)),
         do="correct the group, or leave it out",
     )
 
@@ -243,13 +298,16 @@ def _named(config: UseCaseConfig, source: str, artifacts: tuple[str, ...], mode:
 
 
 def _kinds(config: UseCaseConfig, source: str, mode: Mode) -> set[str]:
-    """What there is of a source: `new` records of the one that drives online, `history` where others are derived."""
+    """What there is of a source: `new` records of the one that drives, `history` where others are derived.
+
+    Where learning goes on, also the model to `start` from, and what of the same records was `learnt` before.
+    """
     own = config.sources[source]
     kinds: set[str] = set()
     if source in {other.derived for other in config.sources.values()}:
         kinds |= {"history", "raw"}
     if not own.drives or own.drives_in(mode):
-        kinds |= {"prepared", *(("new",) if own.drives else ())}
+        kinds |= {"prepared", *(("new", "start", "learnt") if own.drives else ())}
     if "prepared" in kinds and own.drives != "online":
         kinds.add("raw")
     return kinds
@@ -272,13 +330,27 @@ def _upstream(name: str, own: list[Step], all_steps: tuple[Step, ...], group: di
     return tuple(other for other in found if other != name)
 
 
-def _refuse_promotion_unasked(made: tuple[Task, ...]) -> None:
+def _image(config: UseCaseConfig, mode: Mode, name: str, own: list[Step]) -> str:
+    """The leanest image that can run all steps of a task."""
+    asked = {step.stage.name: step.stage.image for step in own}
+    for image, runs in IMAGES.items():
+        if runs >= set(asked.values()):
+            return image
+    raise ConfigError(
+        f"pipeline.yaml of {config.name} groups stages that no container image can run together",
+        given=f"services.{mode}.{name}: " + ", ".join(f"{stage} in the image {kind}" for stage, kind in asked.items()),
+        expected="stages of one of these: " + "; ".join(", ".join(sorted(runs)) for runs in IMAGES.values()),
+        do="make two groups of them",
+    )
+
+
+def _refuse_promotion_unasked(made: tuple[Task, ...], mode: Mode) -> None:
     """A container cannot wait for a person between two of its stages."""
     for task in made:
         if {"evaluate", "promote"} <= {step.stage.name for step in task.steps}:
             raise ConfigError(
                 "pipeline.yaml groups evaluate and promote, but by its promotion.policy a person decides in between",
-                given=f"services.offline.{task.name}",
+                given=f"services.{mode}.{task.name}",
                 expected="promote outside of the group",
                 do="take it out of the group, or set the policy to auto",
             )

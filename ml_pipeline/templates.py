@@ -146,6 +146,20 @@ class BaseModel:
         return deque(chain([parameters], cls.passes(parameters, x, y, total)), maxlen=1).pop()
 
     @classmethod
+    def continued(cls, parameters: Parameters) -> Parameters:
+        """What to start from to learn further rows, so that those which `parameters` were fitted on count as before.
+
+        Raises:
+            FitError: what is known does not say so.
+        """
+        raise FitError(
+            f"{cls.__name__} does not say how to go on learning",
+            given="parameters that are fitted",
+            expected="a class method `continued`",
+            do="write it, or train on all rows again",
+        )
+
+    @classmethod
     def passes(cls, parameters: Parameters, x: Any, y: Any, total: Total = at_once) -> Iterator[Parameters]:
         """`fit`, one pass over the data at a time: the parameters after each."""
         while not cls.fitted(parameters):

@@ -138,12 +138,12 @@ def summary(use_case: str, store: str, as_of: str | None) -> None:
         raise UsageError("nothing has run yet", given=use_case, do=f"run `ml-pipeline run {use_case} offline` first")
     room = Store(store).within(use_case)
     console = screen()
-    last = [_last_run(results, mode) for mode in ("offline", "online")]
-    for run in last:
+    last = {mode: _last_run(results, mode) for mode in config.modes}
+    for run in last.values():
         _times(console, run)
     _model(console, Registry(room))
-    _warn([result for run in last for result in run])
-    for result in last[1]:
+    _warn([result for run in last.values() for result in run])
+    for result in last["online"]:
         if result.stage == "postprocess" and result.artifacts:
             _ranked_first(console, open_dataset(room, result.artifacts[0].key), config)
 

@@ -51,7 +51,8 @@ def show_model(own: Description) -> None:
     role = f"champion since {own.champion_since or UNKNOWN}" if own.champion else "not champion"
     console.print(f"[bold]model {own.version}[/bold], {role}")
     console.print(escape(f"{own.question} Answered by {own.model}, as of {own.as_of}, seed {own.seed}"))
-    console.print(f"trained on {own.rows:,} rows, made from {own.snapshot_count:,} snapshots")
+    before = f"went on from [bold]{own.start}[/bold]: " if own.start else ""
+    console.print(f"{before}trained on {own.rows:,} rows, made from {own.snapshot_count:,} snapshots")
     if own.synthetic:
         console.print(f"[bold]{_synthetic(own.synthetic)}[/bold]: its records are made up")
     console.print(_sources(own.snapshots))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib.metadata import entry_points
+from inspect import getattr_static
 from typing import Any
 
 import msgspec
@@ -14,7 +16,7 @@ from ml_pipeline.chain import Chain, Preparation, check_links
 from ml_pipeline.columns import Columns, count, kind
 from ml_pipeline.config import UseCaseConfig
 from ml_pipeline.config_rules import METRICS
-from ml_pipeline.contract import MODES, Mode
+from ml_pipeline.contract import Mode
 from ml_pipeline.data import naming, sampling
 from ml_pipeline.data.leaks import ROWS, leaks
 from ml_pipeline.discovery import UseCase, find
@@ -22,7 +24,8 @@ from ml_pipeline.errors import ConfigError, NothingToDo, PipelineError, Quaranti
 from ml_pipeline.graph import SAID
 from ml_pipeline.models.evaluation import check_floor
 from ml_pipeline.models.explanation import SIGNS
-from ml_pipeline.stages import steps, tasks
+from ml_pipeline.stages import Task, steps, tasks
+from ml_pipeline.templates import BaseModel
 
 CHECKS = "ml_pipeline.checks"
 """Entry points of further checks, such as that of the container images: a use case to what was found, or an error."""
@@ -83,8 +86,13 @@ def validate(name: str, store: str) -> list[Check]:
 
 
 def _described(config: UseCaseConfig) -> str:
-    offline, online = (len(tasks(config, mode)) for mode in MODES)
-    return f"sources: {', '.join(config.sources)}; {offline} tasks offline, {online} online"
+    made = "; ".join(f"{mode}: {_images(tasks(config, mode))}" for mode in config.modes)
+    return f"sources: {', '.join(config.sources)}; tasks {made}"
+
+
+def _images(made: Iterable[Task]) -> str:
+    """How many tasks there are of each kind of container image."""
+    return ", ".join(f"{count} in {image}" for image, count in Counter(task.image for task in made).items())
 
 
 def _further(report: Report, use_case: UseCase) -> None:
@@ -105,7 +113,7 @@ def _code(report: Report, use_case: UseCase, store: str) -> None:
         say(f"{len(loaded)} names can be loaded")
     if loaded:
         prepared = _sources(report, use_case, loaded, store)
-        for mode in MODES:
+        for mode in use_case.config.modes:
             with report.looking_at(f"{mode} chain") as say:
                 say(_chain(use_case.config, mode, loaded, prepared))
 
@@ -118,9 +126,22 @@ def _load(use_case: UseCase) -> dict[str, Any]:
         if not isinstance(loaded[name], type) or not issubclass(loaded[name], wanted):
             what, expected = f"{name} is no {wanted.__name__}", f"a class that extends {wanted.__name__}"
             raise ConfigError(what, expected=expected, do="name another class in pipeline.yaml, or let it extend that")
+    estimator = loaded[config.model].estimator
     for name in (*config.evaluate.floors, *config.evaluate.slice_floors):
-        check_floor(name, METRICS[loaded[config.model].estimator.predicts])
+        check_floor(name, METRICS[estimator.predicts])
+    if config.learning:
+        _goes_on(type(estimator))
     return loaded
+
+
+def _goes_on(estimator: type[BaseModel]) -> None:
+    """Raises: ConfigError: it does not say how to go on learning."""
+    if getattr_static(estimator, "continued") is getattr_static(BaseModel, "continued"):
+        raise ConfigError(
+            f"pipeline.yaml says `learning`, but {estimator.__name__} does not say how to go on",
+            expected="an estimator with a class method `continued`",
+            do="write it, or leave `learning` out",
+        )
 
 
 def _sources(report: Report, use_case: UseCase, loaded: Mapping[str, Any], store: str) -> dict[str, Columns]:

@@ -36,6 +36,7 @@ from ml_pipeline.data.rejects import set_apart
 from ml_pipeline.discovery import find
 from ml_pipeline.durations import duration
 from ml_pipeline.models.explanation import reasons
+from ml_pipeline.realtime.service import ScoringService
 from ml_pipeline.run import default_run_id, run
 
 # How long an example takes says nothing about whether it is right.
@@ -128,6 +129,14 @@ class Parcels:
         manifests = [key.removesuffix("/manifest.yaml") for key in self.objects() if key.endswith("/manifest.yaml")]
         names = {open_dataset(self.room, key).manifest.name for key in manifests}
         return sorted({*names, *(key.split("/")[2] for key in self.objects("runs/"))})
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whatever runs parcels takes long, all together."""
+    for item in items:
+        if "template" in getattr(item, "fixturenames", ()):
+            item.add_marker("long")
 
 
 def quarantined(dataset: Dataset) -> list[tuple[str, Any]]:
@@ -266,6 +275,21 @@ def in_memory() -> Callable[..., list[tuple[dict[str, Any], dict[str, Any]]]]:
         return [(own, batch[row]) for own, row in zip(alone, rows, strict=True)]
 
     return compare
+
+
+@pytest.fixture
+def started() -> Iterator[Callable[[ScoringService], ScoringService]]:
+    """Starts services, and closes them at the end."""
+    running: list[ScoringService] = []
+
+    def start(service: ScoringService) -> ScoringService:
+        service.start()
+        running.append(service)
+        return service
+
+    yield start
+    for service in running:
+        service.close()
 
 
 @pytest.fixture

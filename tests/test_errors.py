@@ -33,7 +33,7 @@ def test_the_drawing_is_the_tree() -> None:
 def test_every_door_has_its_answer(error: type[PipelineError]) -> None:
     assert 0 < error.exit_code < 256
     assert error.exit_code != 1  # an exception that nobody foresaw
-    assert error.http_status in {200, 404, 422, 500, 503}
+    assert error.http_status in {200, 400, 401, 403, 404, 408, 409, 413, 422, 429, 500, 503}
     if issubclass(error, DataError):
         assert error.exit_code == 65
 

@@ -298,7 +298,9 @@ class TestServices:
     def test_the_champion_goes_from_the_group_that_promotes_to_the_group_that_serves(self) -> None:
         use_case = find("flights", self.GROUPINGS[1] | self.GROUPINGS[2])
         assert [edge[:2] for edge in draw(use_case, "services").edges if edge.label] == [
-            ("offline.learn", "online.score")
+            ("offline.learn", "online.score"),
+            ("offline.learn", "learning.train"),
+            ("learning.promote", "online.score"),
         ]
 
 

@@ -8,15 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ml_pipeline import stages
 from ml_pipeline.config import SourceConfig, UseCaseConfig
 from ml_pipeline.contract import Mode
 from ml_pipeline.discovery import find, names
 from ml_pipeline.errors import ConfigError, UsageError
 from ml_pipeline.run import handler_of
-from ml_pipeline.stages import IMAGES, STAGES, needs, select, steps, tasks
+from ml_pipeline.stages import IMAGES, REPLAY, STAGES, needs, passing, select, steps, tasks
 from ml_pipeline.templates import BaseHandler
 
-MODES: tuple[Mode, Mode] = ("offline", "online")
+MODES: tuple[Mode, ...] = ("offline", "online", "learning")
 SOURCES: dict[str, dict[str, Any]] = {
     "trips": {"reader": "sources.trips", "prepare": "models.Trips", "known": "ended", "drives": True},
     "sky": {"reader": "sources.sky", "prepare": "models.Sky", "join": {"on": ["town"], "as_of": "seen"}},
@@ -35,7 +36,7 @@ def configured(services: dict[str, Any] | None = None, order: Any = tuple(SOURCE
 
 
 def stages_of(mode: Mode) -> list[str]:
-    return [stage.name for stage in STAGES if stage.flow(mode)]
+    return [stage.name for stage in STAGES if stage.flow(mode) and stage.name != REPLAY]
 
 
 CONFIGS = [*[pytest.param(find(name).config, id=name) for name in names()], pytest.param(configured(), id="tiny")]
@@ -85,8 +86,26 @@ def test_only_the_driving_source_has_new_records_and_only_online() -> None:
 def test_a_derived_source_reads_the_history_of_the_one_it_is_made_from() -> None:
     for mode in MODES:
         assert flows(mode)["prepare.rate"] == (("history.trips",), ("prepared.rate",))
-        assert flows(mode)["prepare.trips"][1] == ("prepared.trips", "history.trips")
+        assert flows(mode)["prepare.trips"][1][:2] == ("prepared.trips", "history.trips")
     assert flows("online")["prepare.trips"][0] == ("raw.trips", "new.trips")
+
+
+def test_learning_goes_on_from_a_model_with_what_is_new_to_it() -> None:
+    assert flows("learning")["ingest.trips"] == ((), ("raw.trips", "new.trips", "start.trips"))
+    assert flows("learning")["ingest.sky"] == ((), ("raw.sky",))
+    assert flows("learning")["prepare.trips"] == (
+        ("raw.trips", "new.trips", "start.trips"),
+        ("prepared.trips", "history.trips", "learnt.trips"),
+    )
+    assert flows("learning")["combine"][0] == (*(f"prepared.{name}" for name in SOURCES), "learnt.trips")
+    assert flows("learning")["split"] == (("combined",), ("train", "test"))
+    assert flows("learning")["train"] == (("train", "start.trips"), ("model",))
+    assert list(flows("learning"))[-3:] == ["train", "evaluate", "promote"]
+
+
+def test_a_use_case_learns_only_where_it_says_so() -> None:
+    assert configured().modes == ("offline", "online")
+    assert find("flights", {"learning": {}}).config.modes == ("offline", "learning", "online")
 
 
 def test_all_prepared_sources_are_combined() -> None:
@@ -112,10 +131,11 @@ class TestOneSourceForEachMode:
         return {step.name: (step.reads, step.writes) for step in steps(config, mode)}
 
     def test_a_source_has_steps_only_where_it_drives(self) -> None:
-        offline, online = (self.names(self.CONFIG, mode) for mode in MODES)
-        assert {name for name in offline if "." in name} == {
-            "ingest.past", "ingest.sky", "prepare.past", "prepare.sky",
-        }  # fmt: skip
+        offline, online, learning = (self.names(self.CONFIG, mode) for mode in MODES)
+        for trains in (offline, learning):
+            assert {name for name in trains if "." in name} == {
+                "ingest.past", "ingest.sky", "prepare.past", "prepare.sky",
+            }  # fmt: skip
         assert {name for name in online if "." in name} == {
             "ingest.plans", "ingest.sky", "prepare.plans", "prepare.sky",
         }  # fmt: skip
@@ -137,11 +157,26 @@ class TestOneSourceForEachMode:
         assert online["combine"][0] == ("prepared.plans", "prepared.sky", "prepared.rate")
 
 
+def test_the_proof_by_replay_ends_a_scoring_run_where_it_is_asked_for() -> None:
+    asked = msgspec.structs.replace(configured(), replay=True)
+    assert steps(asked, "offline") == steps(configured(), "offline")
+    *others, last = steps(asked, "online")
+    assert tuple(others) == steps(configured(), "online")
+    assert (last.name, last.writes) == ("replay", ())
+    assert [step.stage.name for step in needs(last, others)] == ["ingest", "serve", "postprocess"]
+    assert tasks(asked, "online")[-1].image == "api"
+
+
 @pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.name)
 def test_every_stage_has_its_handler_and_an_image_for_it(stage: Any) -> None:
     assert issubclass(handler_of(stage), BaseHandler)
     assert stage.image in IMAGES
     assert stage.offline or stage.online
+
+
+def asking(images: dict[str, str]) -> tuple[stages.Stage, ...]:
+    """The table, with some stages that ask for another image."""
+    return tuple(stage._replace(image=images.get(stage.name, stage.image)) for stage in STAGES)
 
 
 class TestTasks:
@@ -179,6 +214,7 @@ class TestTasks:
         ran: list[str] = []
         for task in tasks(config, mode):
             assert set(task.needs) <= done
+            assert task.image in {step.stage.image for step in task.steps}
             done.add(task.name)
             ran += [step.name for step in task.steps]
         assert ran == [step.name for step in steps(config, mode)]
@@ -187,6 +223,29 @@ class TestTasks:
         around = configured({"offline": {"outer": ["ingest", "combine"]}})
         with pytest.raises(UsageError, match=r"wait for one another.*outer.*To do: group only stages that follow"):
             tasks(around, "offline")
+
+    @pytest.mark.parametrize(
+        ("asked", "image"),
+        [
+            ({"serve"}, "serve"),
+            ({"serve", "train"}, "train"),
+            ({"train", "data"}, "data"),
+            ({"api"}, "api"),
+            ({"api", "serve"}, "api"),
+        ],
+    )
+    def test_the_image_is_the_leanest_that_can_run_all(
+        self, asked: set[str], image: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(stages, "STAGES", asking(dict(zip(stages_of("online"), [*asked] * 9, strict=False))))
+        (task,) = tasks(configured({"online": {"score": stages_of("online")}}), "online")
+        assert task.image == image
+
+    def test_a_group_that_no_image_can_run_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(stages, "STAGES", asking({"prepare": "data", "serve": "api"}))
+        says = r"no container image can run together.*services.online.score: .*prepare in the image data.*serve in the"
+        with pytest.raises(ConfigError, match=says + r" image api.*To do: make two groups of them"):
+            tasks(configured({"online": {"score": stages_of("online")}}), "online")
 
     @pytest.mark.parametrize(
         ("groups", "says"),
@@ -205,6 +264,35 @@ class TestTasks:
     def test_a_service_may_be_called_like_a_stage_in_it(self) -> None:
         made = tasks(configured({"offline": {"train": ["train", "evaluate"]}}), "offline")
         assert [task.name for task in made][-2:] == ["train", "promote"]
+
+
+class TestPassing:
+    def passing(self, groups: Any, *names: str) -> set[str]:
+        config = configured({"offline": groups})
+        return set(passing(config, "offline", select(config, "offline", names)))
+
+    def test_stages_alone_pass_nothing(self) -> None:
+        assert self.passing({}) == set()
+
+    def test_what_only_the_group_reads_passes(self) -> None:
+        assert self.passing({"data": ["prepare", "combine"], "learn": ["split", "train"]}) == {
+            "prepared.trips", "prepared.sky", "prepared.rate", "prepared.warmth", "history.trips", "history.sky",
+            "train", "validation",
+        }  # fmt: skip
+
+    def test_what_is_left_for_later_never_passes(self) -> None:
+        everything = {"all": stages_of("offline")}
+        assert not {"raw.trips", "model", "verdict", "promotion"} & self.passing(everything)
+        online = configured({"online": {"all": stages_of("online")}})
+        assert "predictions" not in passing(online, "online", steps(online, "online"))
+        assert "scored" not in passing(online, "online", steps(online, "online"))
+
+    def test_what_a_step_reads_that_was_not_ordered_does_not_pass(self) -> None:
+        groups = {"all": stages_of("offline")}
+        assert self.passing(groups, "prepare", "combine") == self.passing({"data": ["prepare", "combine"]})
+        assert self.passing(groups, "prepare.trips", "combine", "train") == {"prepared.trips"} | {
+            name for name in self.passing(groups) if name.startswith("prepared.")
+        } | {"train", "validation"}
 
 
 class TestSelect:

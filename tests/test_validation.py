@@ -98,6 +98,17 @@ FAULTS = {
 }  # fmt: skip
 
 
+def test_an_estimator_that_cannot_go_on_learning_is_found(parcels: Parcels, command: Command) -> None:
+    parcels.replace("pipeline.yaml", "split: {by", "learning: {}\nsplit: {by")
+    assert _checks(parcels, command, 0)["learning chain"]["ok"] is True
+    once = "class Once(BaseModel):\n    learns = True\n\n\nclass LateModel(Chain):"
+    parcels.replace("models.py", "class LateModel(Chain):", f"from ml_pipeline.templates import BaseModel\n\n\n{once}")
+    parcels.replace("models.py", "LogisticRegression(ridge=(100.0, 1.0))", "Once()")
+    found = _checks(parcels, command, 2)["code"]
+    assert "Once does not say how to go on" in str(found["says"])
+    assert found["do"] == "write it, or leave `learning` out"
+
+
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_fault_is_found_where_it_is_and_says_what_to_do(parcels: Parcels, command: Command, fault: str) -> None:
     file, old, new, what, says = FAULTS[fault]

@@ -25,6 +25,8 @@ INDEX = "index/"
 class Model(msgspec.Struct, frozen=True, kw_only=True):
     """What a model is: `model.yaml`, written after the parameters, so a model is visible only when whole.
 
+    `start` is the version of the model that it went on learning from, empty where it was trained from nothing: then
+    `rows` and `made_from` tell of what it learnt itself, and `snapshots` are those of all models before it, too.
     Every key is written, the digest last: a file that was cut off does not pass for a whole one.
     """
 
@@ -38,6 +40,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     made_from: dict[str, Any]
     system: dict[str, Any]
     synthetic: list[str]
+    start: str = ""
     parameters_sha256: str
 
 

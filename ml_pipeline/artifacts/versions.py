@@ -43,15 +43,19 @@ def system_version(use_case: UseCase, images: Mapping[str, str]) -> SystemVersio
 
 
 def _configuration(use_case: UseCase) -> dict[str, Any]:
-    """All of pipeline.yaml but the addresses: what the records are counts, not where they were found."""
+    """All of pipeline.yaml but the addresses: what the records are counts, not where they were found.
+
+    Nor do the services count: how stages are grouped changes where they run, and no number.
+    """
     configuration: dict[str, Any] = msgspec.to_builtins(use_case.config)
+    del configuration["services"]
     sources = {name: source | {"address": ""} for name, source in configuration["sources"].items()}
     return {**configuration, "sources": sources}
 
 
-def model_version(system: str, snapshots: Iterable[str], seed: int) -> str:
-    """The one name of a model."""
-    return fingerprint([system, sorted(snapshots), seed])[:LENGTH]
+def model_version(system: str, snapshots: Iterable[str], seed: int, start: str = "") -> str:
+    """The one name of a model; `start` is that of the model it went on from."""
+    return fingerprint([system, sorted(snapshots), seed, *([start] if start else [])])[:LENGTH]
 
 
 def fingerprint(value: Any) -> str:

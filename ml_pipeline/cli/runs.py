@@ -15,7 +15,7 @@ from ml_pipeline.errors import NothingToDo, UsageError
 
 @click.command("run")
 @use_case_argument
-@click.argument("mode", type=click.Choice(["offline", "online"]))
+@click.argument("mode", type=click.Choice(["offline", "online", "learning"]))
 @click.option(
     "--stages", metavar="A,B", default="", help="Only these stages or steps, such as train or prepare.weather."
 )
@@ -28,7 +28,7 @@ from ml_pipeline.errors import NothingToDo, UsageError
 @store_option
 @json_option
 def run_command(use_case: str, mode: Any, **asked: Any) -> None:
-    """Run a use case offline (train) or online (score)."""
+    """Run a use case offline (train), online (score) or learning (go on from the champion with what became known)."""
     from ml_pipeline.contract import StageRequest, moment
     from ml_pipeline.discovery import find
     from ml_pipeline.run import default_run_id
@@ -68,8 +68,9 @@ def _change(text: str) -> tuple[str, Any]:
 
 @click.command("stage", hidden=True)
 @click.argument("request")
+@click.option("--progress-to", metavar="FD", type=int, help="Write progress as JSON lines to this open file.")
 @click.pass_context
-def stage_command(ctx: click.Context, request: str) -> None:
+def stage_command(ctx: click.Context, request: str, progress_to: int | None) -> None:
     """Run the stages of a StageRequest given as JSON: the door for machines. Errors are JSON."""
     import msgspec
 
@@ -80,7 +81,14 @@ def stage_command(ctx: click.Context, request: str) -> None:
         order = msgspec.json.decode(request, type=StageRequest)
     except msgspec.DecodeError as error:
         raise UsageError(f"this is no StageRequest: {error}", given=request[:200]) from error
-    _exit(_run(order))
+    if progress_to is None:
+        _exit(_run(order))
+        return
+    from ml_pipeline.cli.progress_pipe import ProgressPipe
+    from ml_pipeline.run import run
+
+    with ProgressPipe(progress_to) as progress:
+        _exit(run(order, progress))
 
 
 @click.command("runs")

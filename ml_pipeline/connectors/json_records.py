@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 from ml_pipeline.data.conform import Rejects
 from ml_pipeline.data.sources import Records, Types
 from ml_pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 MARK = b"\xef\xbb\xbf"
 NOT_JSON = (msgspec.DecodeError, ValueError, RecursionError)
@@ -64,24 +67,25 @@ class JsonRecords:
 
     def records(self, found: Iterable[Any]) -> Records:
         """Rows of all objects that have the right shape, and the rest."""
-        import pyarrow as pa
-
         rows: list[list[str | None]] = []
         rejects: Rejects = []
         for record in found:
-            row = self._row(record)
+            row = self.row(record)
             if isinstance(row, str):
                 rejects.append((row, record.text if isinstance(record, Broken) else record))
             else:
                 rows.append(row)
-        columns = zip(*rows, strict=True) if rows else ((),) * len(self.types)
-        return Records(
-            pa.table({name: pa.array(values, pa.string()) for name, values in zip(self.types, columns, strict=True)}),
-            rejects,
-        )
+        return Records(self.table(rows), rejects)
 
-    def _row(self, record: Any) -> list[str | None] | str:
-        """Its values, or why there are none."""
+    def table(self, rows: Sequence[list[str | None]]) -> pa.Table:
+        """Rows, as `row` gives them, as a table of text."""
+        import pyarrow as pa
+
+        columns = zip(*rows, strict=True) if rows else ((),) * len(self.types)
+        return pa.table({name: pa.array(values, pa.string()) for name, values in zip(self.types, columns, strict=True)})
+
+    def row(self, record: Any) -> list[str | None] | str:
+        """The values of a record, or why there are none."""
         if not isinstance(record, dict):
             return record.reason if isinstance(record, Broken) else "the record is not an object"
         row = []

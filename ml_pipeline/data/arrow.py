@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+NAT = np.iinfo(np.int64).min
+"""A moment that is missing, as a number."""
+
+
 class Words:
     """Distinct strings as Arrow holds them, and as Python's from when somebody asks for those."""
 
@@ -52,9 +56,8 @@ class StoredCategory(Category):
     def places(self, vocabulary: Sequence[str], other: int) -> npt.NDArray[np.int32]:
         import pyarrow.compute as pc
 
-        found = pc.index_in(self.words.array, value_set=_strings(vocabulary))
-        places: npt.NDArray[np.int32] = pc.fill_null(found, other).to_numpy(zero_copy_only=False)
-        return places
+        found: npt.NDArray[np.int32] = filled(pc.index_in(self.words.array, value_set=_strings(vocabulary)), other)
+        return found
 
     def __reduce__(self) -> tuple[Any, ...]:
         return StoredCategory, (self.codes, self.words)
@@ -77,13 +80,11 @@ def to_column(values: pa.ChunkedArray | pa.Array) -> Column:
     if pa.types.is_dictionary(kind):
         return _category(values)
     if pa.types.is_fixed_size_list(kind):
-        return np.asarray(values.flatten().to_numpy(zero_copy_only=False), np.float64).reshape(-1, kind.list_size)
+        return filled(values.flatten().cast(pa.float64(), safe=False), np.nan).reshape(-1, kind.list_size)
     if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
         whole = values.cast(pa.timestamp("us"), safe=False)  # whatever is finer than a microsecond is cut off
-        return np.asarray(whole.to_numpy(zero_copy_only=False), "datetime64[us]")
-    if pa.types.is_boolean(kind):
-        values = values.cast(pa.float64())
-    return np.asarray(values.to_numpy(zero_copy_only=False), np.float64)
+        return filled(whole.view(pa.int64()), NAT).view("datetime64[us]")
+    return filled(values.cast(pa.float64(), safe=False), np.nan)
 
 
 def to_table(columns: Columns) -> pa.Table:
@@ -114,6 +115,23 @@ def plain(values: npt.NDArray[np.int32]) -> pa.Int32Array:
     return pa.Array.from_buffers(pa.int32(), len(values), [None, pa.py_buffer(np.ascontiguousarray(values))])
 
 
+def filled(values: pa.Array, missing: Any) -> npt.NDArray[Any]:
+    """Numbers with a number for what is missing; not copied where nothing is.
+
+    `to_numpy` would import pandas, where that is installed, which a process that serves has no time for.
+    """
+    kind = np.dtype(values.type.to_pandas_dtype())
+    if len(values) == values.null_count:
+        return np.full(len(values), missing, kind)
+    known, content = values.buffers()
+    rows = slice(values.offset, values.offset + len(values))
+    numbers = np.frombuffer(content, kind)[rows]
+    if not values.null_count:
+        return numbers
+    is_known = np.unpackbits(np.frombuffer(known, np.uint8), bitorder="little")[rows].view(np.bool_)
+    return np.where(is_known, numbers, kind.type(missing))
+
+
 def compact(values: pa.DictionaryArray) -> pa.DictionaryArray:
     """The same strings in a dictionary of just those in use, in order of appearance.
 
@@ -122,9 +140,8 @@ def compact(values: pa.DictionaryArray) -> pa.DictionaryArray:
     ['c', 'a']
     """
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    codes = pc.fill_null(values.indices, -1).to_numpy(zero_copy_only=False)
+    codes = filled(values.indices, -1)
     rows = first_rows(codes, len(values.dictionary))
     used = np.flatnonzero(rows < len(codes))
     if len(used) == len(rows) and (np.diff(rows) > 0).all():
@@ -133,7 +150,8 @@ def compact(values: pa.DictionaryArray) -> pa.DictionaryArray:
     place = np.full(len(rows) + 1, -1, np.int32)
     place[order] = np.arange(len(order), dtype=np.int32)
     recoded = place[codes]
-    return pa.DictionaryArray.from_arrays(pa.array(recoded, mask=recoded < 0), values.dictionary.take(pa.array(order)))
+    words = values.dictionary.take(plain(order.astype(np.int32)))
+    return pa.DictionaryArray.from_arrays(_masked(recoded, recoded < 0), words)
 
 
 def first_rows(codes: npt.NDArray[np.integer[Any]], size: int) -> npt.NDArray[np.intp]:
@@ -149,11 +167,9 @@ def first_rows(codes: npt.NDArray[np.integer[Any]], size: int) -> npt.NDArray[np
 
 def _category(values: pa.DictionaryArray) -> Category:
     import pyarrow as pa
-    import pyarrow.compute as pc
 
-    codes = pc.fill_null(values.indices, -1).to_numpy(zero_copy_only=False)
     words = values.dictionary if pa.types.is_string(values.dictionary.type) else values.dictionary.cast(pa.string())
-    return StoredCategory(codes.astype(np.int32, copy=False), Words(words))
+    return StoredCategory(filled(values.indices, -1).astype(np.int32, copy=False), Words(words))
 
 
 def _array(column: Column) -> pa.Array:
@@ -162,13 +178,19 @@ def _array(column: Column) -> pa.Array:
     if isinstance(column, Category):
         return pa.DictionaryArray.from_arrays(_masked(column.codes, column.codes < 0), words_of(column))
     if column.ndim == 2:
-        return pa.FixedSizeListArray.from_arrays(pa.array(column.ravel()), column.shape[1])
+        return pa.FixedSizeListArray.from_arrays(_masked(column.ravel(), np.zeros(0, np.bool_)), column.shape[1])
+    if column.dtype.kind == "b":
+        return pa.array(column)
     if column.dtype.kind == "M":
-        return pa.array(column.astype("datetime64[us]", copy=False)).cast(pa.timestamp("us", "UTC"))
+        times = column.astype("datetime64[us]", copy=False)
+        return _masked(times, np.isnat(times), pa.timestamp("us", "UTC"))
     return _masked(column, np.isnan(column))  # five times as fast as to let Arrow look for NaN
 
 
-def _masked(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_]) -> pa.Array:
+def _masked(values: npt.NDArray[Any], missing: npt.NDArray[np.bool_], kind: pa.DataType | None = None) -> pa.Array:
+    """As an array of Arrow's, not copied. `pa.array` would import pandas, where that is installed."""
     import pyarrow as pa
 
-    return pa.array(values, mask=missing if missing.any() else None)
+    known = pa.py_buffer(np.packbits(~missing, bitorder="little")) if missing.any() else None
+    content = pa.py_buffer(np.ascontiguousarray(values).view(np.uint8))
+    return pa.Array.from_buffers(kind or pa.from_numpy_dtype(values.dtype), len(values), [known, content])

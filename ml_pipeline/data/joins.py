@@ -24,6 +24,8 @@ from ml_pipeline.templates import NO_PARAMETERS, BaseModel, Parameters
 Ints = npt.NDArray[np.int64]
 MOMENT = "moment"
 """The column that holds the moment of prediction of each row."""
+FEW = 16
+"""Up to so many rows, calls cost more than to look up one after the other."""
 MATCHED = "matched."
 """Prefix of the columns that say whether a source had a row for this one (1.0) or not (0.0)."""
 
@@ -137,17 +139,30 @@ class Reference:
         return self._as_of(start, end, np.asarray(x[MOMENT], "datetime64[us]"), self.times)
 
     def _as_of(self, start: Ints, end: Ints, moments: Times, times: Times) -> Ints:
-        """The last row from `start` to `end` that is not later than the moment: all rows' binary searches at once."""
+        """The last row from `start` to `end` that is not later than the moment, and not too old."""
+        find = self._each if len(start) <= FEW else self._together
+        at = find(start, end, moments, times)
+        hit = at >= start
+        if self.tolerance is not None:
+            hit &= moments - _at(times, at) <= self.tolerance
+        return np.where(hit, at, MISSING)
+
+    @staticmethod
+    def _each(start: Ints, end: Ints, moments: Times, times: Times) -> Ints:
+        """A binary search for each row; before `start` where there is none."""
+        rows = zip(start.tolist(), end.tolist(), moments, strict=True)
+        at = [a - 1 if np.isnat(when) else a + times[a:b].searchsorted(when, "right") - 1 for a, b, when in rows]
+        return np.array(at, np.int64)
+
+    def _together(self, start: Ints, end: Ints, moments: Times, times: Times) -> Ints:
+        """The same, all rows' binary searches at once."""
         at = start - 1
         for step in self._steps:
             ahead = at + step
             fits = ahead < end
             fits &= _at(times, ahead) <= moments
             at = np.where(fits, ahead, at)
-        hit = at >= start
-        if self.tolerance is not None:
-            hit &= moments - _at(times, at) <= self.tolerance
-        return np.where(hit, at, MISSING)
+        return at
 
     @cached_property
     def _steps(self) -> list[int]:
@@ -170,7 +185,7 @@ class Join(BaseModel):
         references: Sequence[Reference] = parameters["references"]
         for reference in references:
             rows = reference.find(x)
-            found = {name: gather(column, rows) for name, column in reference.values.items()}
+            found = gather(reference.values, rows)
             if clash := sorted(set(found) & set(joined)):
                 raise SchemaError(
                     f"the source {reference.name} gives the column {clash[0]!r}, which is there already",
@@ -180,9 +195,14 @@ class Join(BaseModel):
         return joined
 
 
-def gather(column: Column, rows: Ints) -> Column:
-    """Values of a column at some rows; a missing value where the row is MISSING."""
+def gather(columns: Columns, rows: Ints) -> dict[str, Column]:
+    """Values of columns at some rows; a missing value where the row is MISSING."""
     missing = rows < 0
+    lacking = missing if missing.any() else None
+    return {name: _gathered(column, rows, lacking) for name, column in columns.items()}
+
+
+def _gathered(column: Column, rows: Ints, missing: Any) -> Column:
     if isinstance(column, Category):
         return column.coded(_filled(column.codes, rows, missing, np.int32(MISSING)))
     nothing: Any = np.datetime64("NaT", "us") if column.dtype.kind == "M" else np.nan
@@ -194,15 +214,16 @@ def _filled(values: Any, rows: Ints, missing: Any, nothing: Any) -> Any:
     if not len(values):
         return np.full((len(rows), *values.shape[1:]), nothing, values.dtype)
     taken = values[rows]
-    taken[missing] = nothing
+    if missing is not None:
+        taken[missing] = nothing
     return taken
 
 
 def _at(values: Any, rows: Ints) -> Any:
     """Values at positions that may lie outside, where any value does."""
-    return (
-        values[np.clip(rows, 0, len(values) - 1)] if len(values) else np.full(len(rows), MISSING).astype(values.dtype)
-    )
+    if not len(values):
+        return np.full(len(rows), MISSING).astype(values.dtype)
+    return values.take(rows, mode="clip")
 
 
 def text_column(source: str, columns: Columns, key: str) -> Category:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from ml_pipeline.data import arrow
 from ml_pipeline.errors import IntegrityError
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def _is_better_split(column: pa.ChunkedArray) -> bool:
 
     if column.type != pa.float64():
         return False
-    some = np.ascontiguousarray(column.slice(0, SAMPLE).to_numpy()).view(np.uint8)
+    some = np.ascontiguousarray(arrow.to_column(column.slice(0, SAMPLE))).view(np.uint8)
     return _compressed(some.reshape(-1, 8).T) < _compressed(some)
 
 

@@ -40,6 +40,11 @@ class Seen:
         mask[rows[new]] = True
         return mask
 
+    def knows(self, keys: Category) -> Mask:
+        """True for rows whose key has been seen before; missing keys are not."""
+        known = self._known(string_hash(arrow.words_of(keys)))
+        return np.asarray(keys.map(known, False), np.bool_)
+
     def _known(self, hashes: Hashes) -> Mask:
         known = np.zeros(len(hashes), np.bool_)
         for run in self.runs:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from ml_pipeline.columns import Category, Times
+from ml_pipeline.columns import Category, Mask, Times
 
 PARTS = ("train", "validation", "test")
 """In the order of the numbers that the functions below give."""
@@ -32,6 +32,16 @@ def by_hash(keys: Category, validation: float, test: float) -> Numbers:
     place = hashes(keys.vocabulary) / 2.0**64
     part = np.where(place < test, 2, np.where(place < test + validation, 1, 0))
     return np.asarray(keys.map(part, 0), np.intp)
+
+
+def is_test(keys: Category, test: float) -> Mask:
+    """Which rows judge, by a hash of the key: `test` is their share as a fraction."""
+    return np.asarray(by_hash(keys, 0.0, test) == PARTS.index("test"), np.bool_)
+
+
+def share(text: str) -> float:
+    """`20%` as a fraction."""
+    return float(text.removesuffix("%")) / 100
 
 
 def hashes(words: Sequence[str]) -> npt.NDArray[np.uint64]:

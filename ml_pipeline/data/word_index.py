@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -54,15 +54,15 @@ class WordIndex:
         if not len(self):
             return np.full(len(words), MISSING, np.int32)
         if self._ambiguous:
-            return _plain(pc.fill_null(pc.index_in(words, arrow.words_of(self.words)), MISSING))
+            places: Codes = arrow.filled(pc.index_in(words, arrow.words_of(self.words)), MISSING)
+            return places
         hashes = string_hash(words)
         order = np.argsort(hashes)  # neighbours are looked up together: a cache miss for each would cost more
         at = np.empty(len(hashes), np.intp)
         at[order] = np.searchsorted(self.hashes, hashes[order])
         found = self.words.codes[np.minimum(at, len(self) - 1)]
-        return np.where(
-            _plain(pc.equal(arrow.words_of(self.words).take(arrow.plain(found)), words)), found, np.int32(MISSING)
-        )
+        same = pc.equal(arrow.words_of(self.words).take(arrow.plain(found)), words).cast("int8")
+        return np.where(arrow.filled(same, 0), found, np.int32(MISSING))
 
     @cached_property
     def _ambiguous(self) -> bool:
@@ -71,8 +71,3 @@ class WordIndex:
     @cached_property
     def _places(self) -> dict[str, int]:
         return {word: place for place, word in enumerate(self.words.vocabulary)}
-
-
-def _plain(values: pa.Array) -> npt.NDArray[Any]:
-    array: npt.NDArray[Any] = values.to_numpy(zero_copy_only=False)
-    return array

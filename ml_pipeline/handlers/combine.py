@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -12,19 +11,18 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from ml_pipeline.artifacts.datasets import Dataset
-from ml_pipeline.chain import REJECTED
-from ml_pipeline.columns import Category, Column, Columns, Mask, concat, count, kind, missing, take
+from ml_pipeline.columns import Category, Column, Columns, Mask, concat, count, missing, take
 from ml_pipeline.config import Join as JoinConfig
 from ml_pipeline.data import arrow
-from ml_pipeline.data.conform import Rejects
-from ml_pipeline.data.joins import MATCHED, MOMENT, Join, Reference
-from ml_pipeline.data.rejects import set_apart
+from ml_pipeline.data.joins import MATCHED, Join, Reference
 from ml_pipeline.data.revisions import last_of_key
 from ml_pipeline.data.seen import Seen
 from ml_pipeline.data.spilled_join import LargeReference, SpilledReference, size_in_memory
 from ml_pipeline.data.spilling_query import Limits
 from ml_pipeline.durations import duration
-from ml_pipeline.errors import DataError, NothingToDo, SchemaError
+from ml_pipeline.errors import DataError, NothingToDo
+from ml_pipeline.handlers import unlearnt
+from ml_pipeline.handlers.driving_rows import judged, still_open, with_moment
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.stopwatch import timed
 from ml_pipeline.templates import BaseHandler, Parameters
@@ -37,14 +35,15 @@ DUCKDB = 1 / 3
 
 
 class Prepared(NamedTuple):
-    """The prepared datasets of every source, and the folder of what is made from them."""
+    """The prepared datasets of every source, records that were learnt before, and the folder of what is made of all."""
 
     sources: dict[str, list[Dataset]]
+    learnt: list[Dataset]
     key: str
 
     @property
     def all(self) -> list[Dataset]:
-        """Of all sources."""
+        """Of all sources, without those that are only looked at so that nothing is learnt again."""
         return [dataset for datasets in self.sources.values() for dataset in datasets]
 
 
@@ -59,9 +58,12 @@ class CombineHandler(BaseHandler):
     @classmethod
     def load_data(cls, run: StageRun) -> Prepared:
         """All prepared datasets."""
-        sources = {name.partition(".")[2]: run.datasets(name) for name in run.step.reads}
+        sources = {name: run.datasets(f"prepared.{name}") for name in _sources(run)}
+        learnt = run.datasets_if_any(f"learnt.{run.config.driving(run.request.mode)}")
         digests = {name: [dataset.manifest.digest for dataset in datasets] for name, datasets in sources.items()}
-        return Prepared(sources, run.key(digests, run.request.mode, run.request.as_of if run.online else ""))
+        moment = run.request.as_of if run.online else ""
+        before = [[dataset.manifest.digest for dataset in learnt]] if learnt else []
+        return Prepared(sources, learnt, run.key(digests, run.request.mode, moment, *before))
 
     @classmethod
     def is_stored(cls, run: StageRun, data: Prepared) -> bool:
@@ -71,7 +73,7 @@ class CombineHandler(BaseHandler):
     def load_params(cls, model: Any, run: StageRun) -> Parameters:
         """The other sources, indexed, save those that are too large for it."""
         driving = run.config.driving(run.request.mode)
-        others = [name.partition(".")[2] for name in run.step.reads if name != f"prepared.{driving}"]
+        others = [name for name in _sources(run) if name != driving]
         stored = {name: run.datasets(f"prepared.{name}") for name in others}
         large = _large(run, stored)
         return {"references": [_reference(run, name, stored[name], name in large) for name in others]}
@@ -83,6 +85,8 @@ class CombineHandler(BaseHandler):
         if run.online and duration(run.config.behind):
             loads = [_still_open(load, run.config.label) for load in loads]
         loads = [_with_moment(load, run) for load in loads]
+        if run.learning:
+            loads = _unlearnt(run, loads, data.learnt)
         with ExitStack() as disk:
             references = [_joinable(reference, loads, disk, run) for reference in parameters["references"]]
             run.metrics["duplicates"] = {r.name: r.duplicates for r in references if r.duplicates}
@@ -99,22 +103,29 @@ class CombineHandler(BaseHandler):
         writer = run.writer(data.key, "combined")
         seen, matched, example = Seen(), Counter[str](), None
         for batch in output:
-            good, rejects = _judged(batch, seen, run)
+            good, rejects = judged(batch, run.config, run.request.mode, seen.first)
             run.rows_in += count(batch)
             example = example or (rejects[0] if rejects else None)
             for name in [name for name in good if name.startswith(MATCHED)]:
                 matched[name.removeprefix(MATCHED)] += int(np.sum(np.asarray(good.pop(name))))
             writer.write(good)
             writer.set_aside(rejects)
-        run.guard(writer.quarantined, run.rows_in, example)
+        if not unlearnt.of_sent(run):
+            run.guard(writer.quarantined, run.rows_in, example)
         _report(run, writer.rows, matched)
         run.left(run.finish(writer, data.all))
 
 
+def _sources(run: StageRun) -> list[str]:
+    """Those that are joined, and the one that drives."""
+    return [name.partition(".")[2] for name in run.step.reads if name.startswith("prepared.")]
+
+
 def _report(run: StageRun, rows: int, matched: Counter[str]) -> None:
-    if not rows and run.online:
+    if not rows and run.request.mode != "offline":
+        what = "score" if run.online else "learn"
         raise NothingToDo(
-            "no rows are left to score", given=str(dict(run.quarantined)), do="nothing, if that is expected"
+            f"no rows are left to {what}", given=str(dict(run.quarantined)), do="nothing, if that is expected"
         )
     if not rows:
         raise DataError(
@@ -178,13 +189,7 @@ def _latest(run: StageRun, datasets: list[Dataset]) -> list[Load]:
 
 
 def _still_open(load: Load, label: str) -> Load:
-    """Of rows whose time has passed those whose label is not known yet are left to be scored."""
-
-    def still_open() -> dict[str, Column]:
-        batch = load()
-        return take(batch, missing(batch.pop(label))) if label in batch else batch
-
-    return still_open
+    return lambda: still_open(load(), label)
 
 
 def _chosen(load: Load, mask: Mask, run: StageRun) -> Load:
@@ -196,46 +201,32 @@ def _chosen(load: Load, mask: Mask, run: StageRun) -> Load:
     return chosen
 
 
+def _unlearnt(run: StageRun, loads: Sequence[Load], learnt: Sequence[Dataset]) -> list[Load]:
+    """Of the rows whose label is known those that were not learnt before; how many are not is a metric."""
+    key, label, before = run.config.key, run.config.label, _labelled_keys(run, learnt)
+
+    def marks(batch: Columns) -> tuple[Mask, Mask]:
+        return missing(batch[label]), before.knows(cast(Category, batch[key]))
+
+    marked = list(run.engine.map(marks, loads))
+    run.metrics["unlabelled"] = sum(int(np.sum(unlabelled)) for unlabelled, _ in marked)
+    run.metrics["learnt_before"] = sum(int(np.sum(known & ~unlabelled)) for unlabelled, known in marked)
+    return [
+        lambda load=load, wanted=~(unlabelled | known): take(load(), wanted)  # type: ignore[misc]
+        for load, (unlabelled, known) in zip(loads, marked, strict=True)
+    ]
+
+
+def _labelled_keys(run: StageRun, datasets: Sequence[Dataset]) -> Seen:
+    """The keys of all rows that have a label."""
+    seen = Seen()
+    for dataset in datasets:
+        for load in dataset.batches([run.config.key, run.config.label]):
+            batch = load()
+            seen.first(cast(Category, batch[run.config.key][~missing(batch[run.config.label])]))
+    return seen
+
+
 def _with_moment(load: Load, run: StageRun) -> Load:
-    """Adds the moment of prediction to a batch of driving rows: online it is never later than the as-of."""
-    config, driving = run.config, run.config.driving(run.request.mode)
-    latest = np.datetime64(run.request.as_of.astimezone(dt.UTC).replace(tzinfo=None), "us")
-
-    def with_moment() -> dict[str, Column]:
-        batch = load()
-        if missing := {config.key, config.time, *(() if run.online else (config.label,))} - set(batch):
-            raise SchemaError(
-                f"the preparation of {driving} does not keep {', '.join(sorted(missing))}",
-                given=", ".join(batch),
-                do="keep it",
-            )
-        if kind(batch[config.time]) != "time":
-            raise SchemaError(
-                f"the column {config.time!r} says when, but is no moment",
-                given=f"a {kind(batch[config.time])} column",
-                expected="a column of moments",
-                do=f"let the preparation of {driving} make it one",
-            )
-        moment = np.asarray(batch[config.time], "datetime64[us]") - duration(config.horizon)
-        batch[MOMENT] = np.minimum(moment, latest) if run.online else moment
-        if run.online:
-            batch.pop(config.label, None)
-        return batch
-
-    return with_moment
-
-
-def _judged(batch: Columns, seen: Seen, run: StageRun) -> tuple[dict[str, Column], Rejects]:
-    """Good rows, and those that must be set aside."""
-    config = run.config
-    key = batch[config.key]
-    if not isinstance(key, Category):
-        raise SchemaError(f"the key {config.key!r} is not text", do="make it a column of strings in the preparation")
-    tests = {
-        f"{config.key} is missing": key.codes < 0,
-        f"{config.time} is missing": missing(batch[config.time]),
-        f"{config.label} is missing": np.zeros(len(key), bool) if run.online else missing(batch[config.label]),
-        f"{config.key} came before": ~seen.first(key),
-    }
-    codes = np.select(list(tests.values()), list(range(len(tests))), -1).astype(np.int32)
-    return set_apart({**batch, REJECTED: Category(codes, tuple(tests))})
+    """Adds the moment of prediction to a batch of driving rows."""
+    return lambda: with_moment(load(), run.config, run.request.mode, run.request.as_of)

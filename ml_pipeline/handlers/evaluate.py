@@ -13,8 +13,9 @@ from ml_pipeline.artifacts.datasets import Dataset
 from ml_pipeline.artifacts.golden import GOLDEN
 from ml_pipeline.artifacts.registry import CARD, METRICS, PROFILE, REPORT
 from ml_pipeline.chain import Chain
-from ml_pipeline.columns import Column, Columns, Floats, concat
+from ml_pipeline.columns import Category, Column, Columns, Floats, concat, take
 from ml_pipeline.contract import Artifact
+from ml_pipeline.data.splits import is_test, share
 from ml_pipeline.drawing import services
 from ml_pipeline.errors import ChainError, SchemaError
 from ml_pipeline.handlers.stage_run import StageRun
@@ -70,9 +71,10 @@ class EvaluateHandler(BaseHandler):
                 expected=", ".join(data.manifest.columns),
             )
         usable = {role: own for role, own in parameters.items() if role == CANDIDATE or _fits(model, own, data, run)}
-        classes = _classes(model, parameters[CANDIDATE])
+        classes, fair = _classes(model, parameters[CANDIDATE]), _unlearnt_share(run)
 
         def score(batch: Columns) -> dict[str, Column]:
+            batch = take(batch, is_test(cast(Category, batch[run.config.key]), fair)) if fair else batch
             y = model.labels(parameters[CANDIDATE], batch[run.config.label])
             predictions = {
                 f"prediction.{role}": arranged(model.transform(batch, own), _classes(model, own), classes)
@@ -80,7 +82,8 @@ class EvaluateHandler(BaseHandler):
             }
             return {"y": y, **predictions, **{f"slice.{name}": batch[name] for name in wanted}}
 
-        rows = concat(list(run.engine.map(score, data.batches(sorted({*model.inputs(), run.config.label, *wanted})))))
+        needed = {*model.inputs(), run.config.label, *wanted, *([run.config.key] if fair else [])}
+        rows = concat(list(run.engine.map(score, data.batches(sorted(needed)))))
         return Scored(
             cast(Floats, rows["y"]),
             {role: cast(Floats, rows[f"prediction.{role}"]) for role in usable},
@@ -97,6 +100,10 @@ class EvaluateHandler(BaseHandler):
         rules = Rules(config.evaluate.floors, config.evaluate.slice_floors, config.evaluate.replicates, config.seed)
         drawn = {"curves": curves(output)}
         found = roles | {"synthetic": sorted(run.synthetic)} | measure(output, rules) | drawn
+        if (rows := len(output.y)) < data.manifest.rows:
+            found["verdict"]["reasons"].append(
+                f"Both are judged by the {rows:,} of {data.manifest.rows:,} test rows that the champion has not learnt."
+            )
         content = plain_yaml.dump(found)
         run.store.create(_evidence(run, content), content)
         run.store.put(run.registry.key(run.model_version, GOLDEN), _golden(run, data))
@@ -115,6 +122,19 @@ def _other(run: StageRun) -> str:
     """The champion to compare with; none where there is none, or where it is the candidate itself."""
     champion = run.registry.champion()
     return "" if champion == run.model_version else champion
+
+
+def _unlearnt_share(run: StageRun) -> float:
+    """The share of the keys by which to judge: those that a champion has never learnt since it was trained.
+
+    One that went on learning has learnt most of the last test rows, and would be judged too well by those. 0 where all
+    rows may judge: without such a champion, or where the test rows are new to it.
+    """
+    shares, version = list[float](), _other(run)
+    while version and not run.learning and (model := run.registry.model(version)).start:
+        shares.append(share(model.system["configuration"]["learning"]["test"]))
+        version = model.start
+    return min(shares, default=0.0)
 
 
 def _evidence(run: StageRun, content: bytes) -> str:

@@ -15,6 +15,7 @@ from ml_pipeline.data.intake import Admitted, Period, admit
 from ml_pipeline.data.sources import Source, Window
 from ml_pipeline.durations import duration
 from ml_pipeline.errors import NothingToDo
+from ml_pipeline.handlers import unlearnt
 from ml_pipeline.handlers.snapshots import folder_name, history, moment, snapshot_key
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.templates import BaseHandler
@@ -33,7 +34,10 @@ class Extract(NamedTuple):
 
 
 class IngestHandler(BaseHandler):
-    """Stores what became known since the last snapshot; online also the new records of the driving source."""
+    """Stores what became known since the last snapshot; online also the new records of the driving source.
+
+    Where learning goes on, what is new to the champion is left under a name of its own.
+    """
 
     @classmethod
     def model(cls, run: StageRun) -> Any:
@@ -44,7 +48,10 @@ class IngestHandler(BaseHandler):
     def load_data(cls, run: StageRun) -> list[Extract]:
         """The snapshots this run needs, oldest first; those that are stored hold their dataset."""
         names = [name.partition(".")[0] for name in run.step.writes]
-        return [*(_past(run) if "raw" in names else []), *([_upcoming(run)] if "new" in names else [])]
+        if unlearnt.START in names:
+            run.about(unlearnt.champion(run.config, run.registry))
+        upcoming = [_upcoming(run)] if "new" in names and run.online else []
+        return [*(_past(run) if "raw" in names else []), *upcoming]
 
     @classmethod
     def is_stored(cls, run: StageRun, data: list[Extract]) -> bool:
@@ -62,8 +69,8 @@ class IngestHandler(BaseHandler):
 
     @classmethod
     def store_output(cls, run: StageRun, data: list[Extract], output: Any) -> None:
-        """Write what is missing; a scoring run without new records has nothing to do."""
-        batches = iter(output)
+        """Write what is missing; a run without records to score, or to learn, has nothing to do."""
+        batches, whole = iter(output), list[Dataset]()
         for extract in data:
             made = extract.stored or _write(run, extract, next(batches))
             if extract.window.progress and not extract.stored:
@@ -76,6 +83,9 @@ class IngestHandler(BaseHandler):
                     do="nothing, if that is expected; else give another --as-of",
                 )
             run.left(made, extract.artifact)
+            whole.append(made)
+        if f"{unlearnt.START}.{run.step.source}" in run.step.writes:
+            unlearnt.leave(run, whole)
 
 
 def _write(run: StageRun, extract: Extract, batches: Iterator[Admitted]) -> Dataset:
@@ -104,10 +114,13 @@ def _write(run: StageRun, extract: Extract, batches: Iterator[Admitted]) -> Data
 
 
 def _past(run: StageRun) -> list[Extract]:
-    """The snapshots of all that was known, the last of them perhaps still to be made."""
+    """The snapshots of all that was known, the last of them perhaps still to be made.
+
+    Where records were sent to be learnt, nobody waits for a source: what was known of it last will do.
+    """
     chain = history(run.store, run.step.source, run.request.as_of)
     known = [_stored(run, snapshot) for snapshot in (chain if _config(run).known else chain[-1:])]
-    complete = chain and moment(chain[-1]) == run.request.as_of
+    complete = chain and (moment(chain[-1]) == run.request.as_of or unlearnt.of_sent(run))
     return known if complete else [*(known if _config(run).known else []), _since(run, chain)]
 
 

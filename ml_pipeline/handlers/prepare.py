@@ -11,6 +11,7 @@ from ml_pipeline.data.conform import arrow_type
 from ml_pipeline.data.leaks import leaks
 from ml_pipeline.data.rejects import set_apart
 from ml_pipeline.errors import DataError, SchemaError
+from ml_pipeline.handlers import unlearnt
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.templates import NO_PARAMETERS, BaseHandler, BaseModel, Parameters
 
@@ -42,11 +43,12 @@ class PrepareHandler(BaseHandler):
         origin = run.config.sources[source].derived
         if origin:
             return [_job(run, run.datasets(f"history.{origin}"), (f"prepared.{source}",))]
-        past = tuple(name for name in run.step.writes if not (_scores(run) and name == f"prepared.{source}"))
-        jobs = [_job(run, [snapshot], past) for snapshot in _filled(run, f"raw.{source}")] if past else []
-        if _scores(run):
-            jobs += [_job(run, [snapshot], (f"prepared.{source}",)) for snapshot in _filled(run, f"new.{source}")]
-        return jobs
+        named: dict[str, tuple[Dataset, tuple[str, ...]]] = {}
+        for name in sorted(run.step.writes):
+            for snapshot in _inputs(run, name):
+                _, names = named.get(snapshot.key, (snapshot, ()))
+                named[snapshot.key] = snapshot, (*names, name)
+        return [_job(run, [snapshot], names) for snapshot, names in named.values()]
 
     @classmethod
     def is_stored(cls, run: StageRun, data: list[Job]) -> bool:
@@ -82,8 +84,13 @@ class PrepareHandler(BaseHandler):
                 run.left(dataset, name)
 
 
-def _scores(run: StageRun) -> bool:
-    return run.online and run.config.sources[run.step.source].drives_in("online")
+def _inputs(run: StageRun, name: str) -> list[Dataset]:
+    """The snapshots that go into what is left under a name."""
+    kind, _, source = name.partition(".")
+    if kind == "learnt":
+        return unlearnt.learnt(run, run.registry.model(unlearnt.start(run)))
+    new = f"new.{source}"
+    return _filled(run, new if kind == "prepared" and new in run.step.reads else f"raw.{source}")
 
 
 def _filled(run: StageRun, name: str) -> list[Dataset]:
@@ -140,7 +147,7 @@ def _whole(job: Job, parameters: Parameters) -> Columns:
 
 
 def _write(run: StageRun, job: Job, batches: Iterator[Columns]) -> Dataset:
-    writer = run.writer(job.key, f"prepared.{run.step.source}")
+    writer = run.writer(job.key, f"prepared.{run.step.source}", *job.names)
     example = None
     for batch in batches:
         good, rejects = set_apart(batch)
@@ -149,7 +156,8 @@ def _write(run: StageRun, job: Job, batches: Iterator[Columns]) -> Dataset:
         writer.set_aside(rejects)
     rows = sum(dataset.manifest.rows for dataset in job.inputs)
     run.rows_in += rows
-    run.guard(writer.quarantined, rows, example)
+    if not unlearnt.of_sent(run):
+        run.guard(writer.quarantined, rows, example)
     if not run.config.sources[run.step.source].derived:
         left_out = rows - writer.rows - sum(writer.quarantined.values())
         run.metrics["left_out"] = run.metrics.get("left_out", 0) + left_out

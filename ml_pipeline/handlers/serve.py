@@ -10,6 +10,7 @@ import numpy as np
 from ml_pipeline.artifacts.datasets import Dataset
 from ml_pipeline.chain import Chain
 from ml_pipeline.columns import Category, Column, Columns, count
+from ml_pipeline.config import UseCaseConfig
 from ml_pipeline.data.joins import MOMENT
 from ml_pipeline.errors import UsageError
 from ml_pipeline.handlers.stage_run import StageRun
@@ -57,16 +58,12 @@ class ServeHandler(BaseHandler):
         cls, model: type[Chain], parameters: Parameters, data: Dataset, run: StageRun
     ) -> Iterator[dict[str, Column]]:
         """The rows' identity with what the model predicts."""
-        identity, most = [run.config.key, run.config.time, MOMENT], run.config.explain
+        columns = dict.fromkeys([*identity(run.config), *model.inputs()])
 
         def predict(batch: Columns) -> dict[str, Column]:
-            known = {name: batch[name] for name in identity}
-            predicted = model.named(parameters, model.transform(batch, parameters))
-            version = Category(np.zeros(count(batch), np.int32), (run.model_version,))
-            why = reasons(model, batch, parameters, most) if most else {}
-            return {**known, **predicted, **why, "model_version": version}
+            return predictions(batch, model, parameters, run.model_version, run.config)
 
-        return run.engine.map(predict, data.batches(list(dict.fromkeys([*identity, *model.inputs()]))))
+        return run.engine.map(predict, data.batches(list(columns)))
 
     @classmethod
     def store_output(cls, run: StageRun, data: Dataset, output: Iterator[Columns]) -> None:
@@ -76,6 +73,22 @@ class ServeHandler(BaseHandler):
         for batch in output:
             writer.write(batch)
         run.left(run.finish(writer, [data], model_version=run.model_version))
+
+
+def identity(config: UseCaseConfig) -> tuple[str, ...]:
+    """The columns that say which row was predicted, when it is, and as of when."""
+    return config.key, config.time, MOMENT
+
+
+def predictions(
+    batch: Columns, model: type[Chain], parameters: Parameters, version: str, config: UseCaseConfig
+) -> dict[str, Column]:
+    """What is stored of combined rows: their identity, what the model predicts and why, and its version."""
+    known = {name: batch[name] for name in identity(config)}
+    predicted = model.named(parameters, model.transform(batch, parameters))
+    why = reasons(model, batch, parameters, config.explain) if config.explain else {}
+    by = Category(np.zeros(count(batch), np.int32), (version,))
+    return {**known, **predicted, **why, "model_version": by}
 
 
 def _key(run: StageRun, data: Dataset) -> str:

@@ -22,6 +22,11 @@ def snapshot_key(source: str, as_of: dt.datetime) -> str:
     return f"raw/{source}/{folder_name(as_of)}"
 
 
+def sent_folder(source: str) -> str:
+    """The name under which records of a source lie that were sent to be learnt, rather than ingested."""
+    return f"{source}.sent"
+
+
 def moment(dataset: Dataset) -> dt.datetime:
     """The as-of of a snapshot."""
     return dt.datetime.strptime(dataset.key.rpartition("/")[2], FORMAT).replace(tzinfo=dt.UTC)
@@ -36,9 +41,8 @@ def history(store: Store, source: str, as_of: dt.datetime) -> list[Dataset]:
     earlier = [folder for folder in store.folders(f"raw/{source}/") if folder <= folder_name(as_of)]
     chain: list[Dataset] = []
     while earlier:
-        try:
-            found = open_dataset(store, f"raw/{source}/{earlier.pop()}")
-        except NotFoundError:  # a writer is at work there, or was stopped: without a manifest it does not count
+        found = _opened(store, f"raw/{source}/{earlier.pop()}")
+        if not found:
             continue
         chain.insert(0, found)
         since = found.manifest.made_from.get("since", "")
@@ -46,12 +50,26 @@ def history(store: Store, source: str, as_of: dt.datetime) -> list[Dataset]:
     return chain
 
 
+def snapshots(store: Store, folder: str, as_of: dt.datetime) -> list[Dataset]:
+    """All snapshots that lie under a name up to a moment, oldest first."""
+    moments = sorted(own for own in store.folders(f"raw/{folder}/") if own <= folder_name(as_of))
+    opened = (_opened(store, f"raw/{folder}/{own}") for own in moments)
+    return [snapshot for snapshot in opened if snapshot]
+
+
+def _opened(store: Store, key: str) -> Dataset | None:
+    try:
+        return open_dataset(store, key)
+    except NotFoundError:  # a writer is at work there, or was stopped: without a manifest it does not count
+        return None
+
+
 def forget(store: Store, source: str) -> int:
-    """Make all snapshots of a source invisible, the records to score among them; how many there were.
+    """Make all snapshots of a source invisible, those of records to score or to learn among them; how many there were.
 
     Their parts stay, for other snapshots may share them.
     """
-    folders = (f"raw/{source}/", f"raw/{source}.new/")
+    folders = (f"raw/{source}/", f"raw/{source}.new/", f"raw/{sent_folder(source)}/")
     manifests = [key for folder in folders for key in store.keys(folder) if key.endswith(f"/{MANIFEST}")]
     for key in manifests:
         store.delete(key)

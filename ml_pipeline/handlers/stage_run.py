@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from ml_pipeline.artifacts.datasets import MANIFEST, Dataset, DatasetWriter, Reject, open_dataset
+from ml_pipeline.artifacts.passing_store import PassingStore
 from ml_pipeline.artifacts.registry import Registry
-from ml_pipeline.artifacts.store import Store
 from ml_pipeline.artifacts.versions import SystemVersion, fingerprint
 from ml_pipeline.contract import Artifact, StageRequest, StageResult, run_key
 from ml_pipeline.discovery import UseCase
@@ -28,8 +28,7 @@ class StageRun:
     ) -> None:
         self.use_case, self.step, self.request, self.engine, self.system = use_case, step, request, engine, system
         self.config = use_case.config
-        self.store = Store(request.store).within(self.config.name)
-        self.registry = Registry(self.store)
+        self.work_in(PassingStore(request.store, f"{self.config.name}/"))
         self.log = logging.getLogger(f"ml_pipeline.{step.name}")
         self.reads: list[Artifact] = []
         self.artifacts: list[Artifact] = []
@@ -42,10 +41,19 @@ class StageRun:
         self.synthetic: set[str] = set()
         self.reused = False
 
+    def work_in(self, store: PassingStore) -> None:
+        """Read and write here; in it, steps of one order pass data to each other."""
+        self.store, self.registry = store, Registry(store)
+
     @property
     def online(self) -> bool:
         """Whether the run scores rather than trains."""
         return self.request.mode == "online"
+
+    @property
+    def learning(self) -> bool:
+        """Whether the run goes on from the champion."""
+        return self.request.mode == "learning"
 
     def inputs(self, name: str) -> list[Artifact]:
         """What the run's earlier stages left under a name, in order.
@@ -65,9 +73,16 @@ class StageRun:
 
     def datasets(self, name: str) -> list[Dataset]:
         """The datasets left under a name."""
-        found = [open_dataset(self.store, artifact.key) for artifact in self.inputs(name)]
+        found = [self._open(artifact) for artifact in self.inputs(name)]
         self.synthetic.update(source for dataset in found for source in dataset.manifest.made_from.get("synthetic", ()))
         return found
+
+    def datasets_if_any(self, name: str) -> list[Dataset]:
+        """The datasets left under a name; none where the step does not read it, or there are none."""
+        try:
+            return self.datasets(name) if name in self.step.reads else []
+        except UsageError:
+            return []
 
     def dataset(self, name: str) -> Dataset:
         """The one dataset left under a name."""
@@ -102,12 +117,18 @@ class StageRun:
             self.left(dataset, name)
         return dataset is not None
 
-    def writer(self, key: str, name: str) -> DatasetWriter:
-        """A writer of a dataset of this step."""
+    def writer(self, key: str, name: str, *more_names: str) -> DatasetWriter:
+        """A writer of a dataset of this step, which may be left under more names than its own."""
+        self.store.expect(key, {name, *more_names})
         return DatasetWriter(self.store, key, name, self.config.time)
 
     def finish(self, writer: DatasetWriter, made_from: Iterable[Dataset], **more: Any) -> Dataset:
-        """Make what was written visible; in place of what is there, where the request forces the step."""
+        """Make what was written visible; in place of what is there, where the request forces the step.
+
+        Where records were set aside, it is stored, so that they can be looked at.
+        """
+        if writer.quarantined:
+            self.store.settle(writer.key)
         return writer.close(self._provenance(made_from, **more), replace=self.request.force)
 
     def _provenance(self, sources: Iterable[Dataset], **more: Any) -> dict[str, Any]:
@@ -149,6 +170,18 @@ class StageRun:
                 expected=f"at most {self.config.quarantine.at_most}",
                 do="mend the source, or raise quarantine.at_most in pipeline.yaml",
             )
+
+    def _open(self, artifact: Artifact) -> Dataset:
+        try:
+            return open_dataset(self.store, artifact.key)
+        except NotFoundError as error:
+            if not artifact.passed:
+                raise
+            raise UsageError(
+                f"{self.step.name} needs {artifact.name!r}, which was passed on in memory and is gone",
+                given=f"run {self.request.run_id}",
+                do="order the service that makes it again, whole, with the same run id",
+            ) from error
 
     def _upstream(self) -> list[StageResult]:
         results = []

@@ -1,4 +1,4 @@
-"""Train: fit the model on the training rows, choose its settings on the validation rows."""
+"""Train: fit the model on the training rows, choose its settings on the validation rows; or go on from a champion."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from ml_pipeline.chain import Chain
 from ml_pipeline.columns import Columns, Floats, concat
 from ml_pipeline.data.profile import profile
 from ml_pipeline.engines.passes import Passes
+from ml_pipeline.errors import UsageError
+from ml_pipeline.handlers import unlearnt
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.templates import BaseHandler, Parameters, require
 
@@ -27,17 +29,24 @@ PARTS = 4
 """Parts of the training rows that are profiled, a quarter of a million rows at the most."""
 
 
-class Splits(NamedTuple):
-    """The rows that train and the rows that choose."""
+class Lesson(NamedTuple):
+    """The rows that train, those that choose (none where there is no choice), and the model to go on from, if any."""
 
     train: Dataset
-    validation: Dataset
+    validation: Dataset | None
+    start: Model | None
+
+    @property
+    def splits(self) -> list[Dataset]:
+        """All rows."""
+        return [self.train, *([self.validation] if self.validation else [])]
 
     @property
     def snapshots(self) -> list[str]:
-        """Digests of all snapshots behind them."""
-        made = [split.manifest.made_from["snapshots"] for split in self]
-        return sorted({snapshot for snapshots in made for snapshot in snapshots})
+        """Digests of all snapshots behind them, and behind the model to go on from."""
+        made = [split.manifest.made_from["snapshots"] for split in self.splits]
+        before = self.start.snapshots if self.start else []
+        return sorted({*before, *(snapshot for snapshots in made for snapshot in snapshots)})
 
 
 class TrainHandler(BaseHandler):
@@ -49,13 +58,19 @@ class TrainHandler(BaseHandler):
         return run.use_case.load(run.config.model)
 
     @classmethod
-    def load_data(cls, run: StageRun) -> Splits:
-        """The training and validation rows."""
-        return Splits(run.dataset("train"), run.dataset("validation"))
+    def load_data(cls, run: StageRun) -> Lesson:
+        """The training and validation rows; where learning goes on, the training rows and the model it goes on from."""
+        train = run.dataset("train")
+        if not run.learning:
+            return Lesson(train, run.dataset("validation"), None)
+        version = unlearnt.start(run)
+        run.about(version)
+        return Lesson(train, None, run.registry.model(version))
 
     @classmethod
-    def is_stored(cls, run: StageRun, data: Splits) -> bool:
-        run.model_version = model_version(run.system.digest, data.snapshots, run.config.seed)
+    def is_stored(cls, run: StageRun, data: Lesson) -> bool:
+        start = data.start.version if data.start else ""
+        run.model_version = model_version(run.system.digest, data.snapshots, run.config.seed, start)
         if run.request.force or not run.registry.has(run.model_version):
             return False
         run.artifacts.append(run.registry.artifact(run.model_version))
@@ -63,12 +78,18 @@ class TrainHandler(BaseHandler):
 
     @classmethod
     def load_params(cls, model: type[Chain], run: StageRun) -> Parameters:
-        """What the model starts from."""
-        return model.start()
+        """What the model starts from.
+
+        Raises:
+            UsageError: the model to go on from was trained by other code.
+        """
+        return _continued(model, unlearnt.start(run), run) if run.learning else model.start()
 
     @classmethod
-    def fit(cls, model: type[Chain], start: Parameters, data: Splits, run: StageRun) -> Parameters:
+    def fit(cls, model: type[Chain], start: Parameters, data: Lesson, run: StageRun) -> Parameters:
         """Fit each variant on train, warm from the one before, and keep the one with the least loss on validation.
+
+        Without validation rows there is one variant.
 
         Every pass over the training rows is logged, and stands in the stage's metrics.
         """
@@ -76,10 +97,12 @@ class TrainHandler(BaseHandler):
         model.outputs(start, kinds)
         for name, wanted in model.training_inputs().items():
             require(model.__name__, [name], kinds, wanted)
-        run.rows_in = data.train.manifest.rows + data.validation.manifest.rows
+        run.rows_in = sum(split.manifest.rows for split in data.splits)
         label = partial(_label, model=model, start=start, name=run.config.label)
         learnt, judged = ([*inputs, run.config.label] for inputs in (model.training_inputs(), model.inputs()))
         fitted = _variants(model, start, (data.train.batches(learnt), label), run)
+        if not data.validation:
+            return fitted.popitem()[1]
         losses = _mean_losses(model, fitted, (data.validation.batches(judged), label), run)
         for name, loss in losses.items():
             run.log.info("%s: validation loss %.6f", name, loss)
@@ -87,7 +110,7 @@ class TrainHandler(BaseHandler):
         return fitted[min(losses, key=lambda name: losses[name])]
 
     @classmethod
-    def store_output(cls, run: StageRun, data: Splits, output: Parameters) -> None:
+    def store_output(cls, run: StageRun, data: Lesson, output: Parameters) -> None:
         """Write profile.yaml, parameters.yaml, then model.yaml."""
         run.store.put(run.registry.key(run.model_version, PROFILE), plain_yaml.dump(_profile(data.train, run)))
         content = parameters_file.dump(output, run.config.model.rpartition(".")[2])
@@ -102,12 +125,25 @@ class TrainHandler(BaseHandler):
             rows=data.train.manifest.rows,
             seed=run.config.seed,
             snapshots=data.snapshots,
-            made_from={split.manifest.name: split.manifest.digest for split in data},
+            made_from={split.manifest.name: split.manifest.digest for split in data.splits},
             system=run.system.components,
             synthetic=sorted(run.synthetic),
+            start=data.start.version if data.start else "",
         )
         run.registry.add(described, content)
         run.artifacts.append(run.registry.artifact(run.model_version))
+
+
+def _continued(model: type[Chain], version: str, run: StageRun) -> Parameters:
+    """What a model knows, to be gone on from."""
+    if changed := run.other_code(version):
+        raise UsageError(
+            f"learning cannot go on from {version}: other code made it",
+            given=f"{', '.join(changed)} changed since",
+            expected="the code of the use case as it was when the champion was trained",
+            do=f"train offline once: `ml-pipeline run {run.config.name} offline`",
+        )
+    return model.continued(run.registry.parameters(version))
 
 
 def _profile(train: Dataset, run: StageRun) -> dict[str, Any]:

@@ -10,13 +10,13 @@ import msgspec
 from ml_pipeline.artifacts.registry import Model
 from ml_pipeline.lineage.leaves import leaves
 
-Kind = Literal["source", "configuration", "dependency", "image", "snapshot", "seed"]
+Kind = Literal["source", "configuration", "dependency", "image", "start", "snapshot", "seed"]
 
 
 class Cause(msgspec.Struct, frozen=True):
     """One thing that differs. What was added has no `old`, what was removed no `new`.
 
-    Of a source file and an image the values say what it holds, as a digest.
+    Of a source file and an image the values say what it holds, as a digest; the start is the model gone on from.
     """
 
     kind: Kind
@@ -30,7 +30,8 @@ def causes(old: Model, new: Model) -> list[Cause]:
     """All that differs between what two models were made by and from; snapshots by their digests."""
     seeds = list(_differing("seed", {"seed": old.seed}, {"seed": new.seed}))
     snapshots = list(_differing("snapshot", _digests(old), _digests(new)))
-    return [*system_causes(old.system, new.system), *seeds, *snapshots]
+    starts = list(_differing("start", _start(old), _start(new)))
+    return [*system_causes(old.system, new.system), *seeds, *starts, *snapshots]
 
 
 def system_causes(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Cause]:
@@ -49,6 +50,10 @@ def _keys(configuration: Mapping[str, Any]) -> dict[str, Any]:
     """Dotted keys of pipeline.yaml that say something; the seed is a cause of its own."""
     said = {name: value for name, value in leaves(configuration, lists=False) if value is not None}
     return {name: value for name, value in said.items() if name != "seed"}
+
+
+def _start(model: Model) -> dict[str, str]:
+    return {"model": model.start} if model.start else {}
 
 
 def _digests(model: Model) -> dict[str, str]:

@@ -18,6 +18,7 @@ NOT_EVALUATED: dict[str, Any] = {"passed": None, "reasons": []}
 class Description(msgspec.Struct, frozen=True, kw_only=True):
     """What a model is, what it was trained on, how good it is, and what became of it.
 
+    `start` is the version that it went on from with `rows` of its own, empty for one that was trained from nothing.
     `champion_since` is empty for one that is not champion. `snapshots` are those that are still stored, of the
     `snapshot_count` it was trained on. `files` are addresses by name.
     """
@@ -28,6 +29,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     as_of: str
     seed: int
     system_version: str
+    start: str
     rows: int
     synthetic: list[str]
     snapshot_count: int
@@ -52,6 +54,7 @@ def describe(use_case: UseCase, registry: Registry, version: str) -> Description
         as_of=model.as_of,
         seed=model.seed,
         system_version=model.system_version,
+        start=model.start,
         rows=model.rows,
         synthetic=model.synthetic,
         snapshot_count=len(model.snapshots),

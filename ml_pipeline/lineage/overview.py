@@ -21,6 +21,7 @@ def _row(registry: Registry, version: str, champion: bool) -> dict[str, Any]:
         "version": version,
         "champion": champion,
         "as_of": model.as_of,
+        "start": model.start,
         "rows": model.rows,
         "synthetic": model.synthetic,
         "metrics": found.get("metrics", {}),

@@ -66,10 +66,11 @@ def _asked(results: Sequence[StageResult], stage: str, run_id: str) -> list[Stag
 
 
 def _of(room: Store, result: StageResult, limit: int) -> Iterator[Rejected]:
-    """Of one step; datasets that it goes by several names for, it made once."""
+    """Of one step; a dataset of several names it made once, and one that was passed on has nothing set aside."""
     if not result.quarantined:
         return
-    datasets = [open_dataset(room, key) for key in dict.fromkeys(own.key for own in result.artifacts if own.key)]
+    keys = dict.fromkeys(own.key for own in result.artifacts if own.key and not own.passed)
+    datasets = [open_dataset(room, key) for key in keys]
     for reason, number in sorted(result.quarantined.items(), key=lambda item: (-item[1], item[0])):
         records = islice((record for own, record in _quarantine(datasets) if own == reason), limit)
         yield Rejected(result.run_id, result.stage, reason, number, list(records))

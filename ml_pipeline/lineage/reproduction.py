@@ -12,13 +12,14 @@ import msgspec
 
 from ml_pipeline.artifacts import parameters as parameters_file
 from ml_pipeline.artifacts.datasets import MANIFEST, Dataset
+from ml_pipeline.artifacts.promotion_log import Promotion
 from ml_pipeline.artifacts.registry import Model, Registry
 from ml_pipeline.artifacts.store import Store
 from ml_pipeline.artifacts.versions import system_version
-from ml_pipeline.contract import StageRequest
+from ml_pipeline.contract import Mode, StageRequest
 from ml_pipeline.discovery import UseCase
 from ml_pipeline.errors import NotFoundError, PipelineError, StageError
-from ml_pipeline.handlers.snapshots import history
+from ml_pipeline.handlers.snapshots import history, sent_folder, snapshots
 from ml_pipeline.lineage.cause import Cause, system_causes
 from ml_pipeline.lineage.leaves import leaves
 from ml_pipeline.run import default_run_id, run
@@ -58,8 +59,10 @@ class Distance(NamedTuple):
 def reproduce(use_case: UseCase, registry: Registry, version: str) -> Reproduction:
     """Train a model again in a store of its own, as of then, from the same snapshots; nothing stored is touched.
 
+    One that went on from another goes on from it again.
+
     Raises:
-        NotFoundError: a snapshot that it was trained on is gone.
+        NotFoundError: a snapshot that it was trained on, or the model it went on from, is gone.
         StageError: what is here today cannot train it.
     """
     model, stored = registry.model(version), registry.proved(version)
@@ -67,6 +70,8 @@ def reproduce(use_case: UseCase, registry: Registry, version: str) -> Reproducti
     with tempfile.TemporaryDirectory(prefix="ml-pipeline-reproduce-") as folder:
         room = Store(folder).within(use_case.config.name)
         _copy_snapshots(registry.store, room, model)
+        if model.start:
+            _copy_start(registry, Registry(room), model.start)
         made = _train(use_case.config.name, model, folder, today)
         again = Registry(room).proved(made)
     far = distance(parameters_file.load(stored), parameters_file.load(again))
@@ -112,9 +117,8 @@ def _train(name: str, model: Model, store: str, today: list[Cause]) -> str:
     """The version that the training of today gives it."""
     as_of = dt.datetime.fromisoformat(model.as_of)
     configuration = {key: value for key, value in model.system["configuration"].items() if key != "name"}
-    request = StageRequest(
-        name, "offline", STAGES, default_run_id("offline", as_of), as_of, store, parameters=configuration
-    )
+    mode: Mode = "learning" if model.start else "offline"
+    request = StageRequest(name, mode, STAGES, default_run_id(mode, as_of), as_of, store, parameters=configuration)
     try:
         return run(request)[-1].model_version
     except PipelineError as error:
@@ -130,8 +134,12 @@ def _train(name: str, model: Model, store: str, today: list[Cause]) -> str:
 def _copy_snapshots(room: Store, target: Store, model: Model) -> None:
     """The snapshots that were known at the model's as-of, each part where it lies, proved to be what was written."""
     as_of = dt.datetime.fromisoformat(model.as_of)
-    chains = [history(room, source, as_of) for source in model.system["configuration"]["sources"]]
-    known = [snapshot for chain in chains for snapshot in chain]
+    sources = model.system["configuration"]["sources"]
+    known = [snapshot for source in sources for snapshot in history(room, source, as_of)]
+    if model.start:  # what it and those before it learnt of revised records, and of those that were sent
+        folders = [name for source in sources for name in (source, sent_folder(source))]
+        stored = [snapshot for folder in folders for snapshot in snapshots(room, folder, as_of)]
+        known += [snapshot for snapshot in stored if snapshot.manifest.digest in model.snapshots]
     if lost := set(model.snapshots) - {snapshot.manifest.digest for snapshot in known}:
         raise NotFoundError(
             "not all snapshots are there that the model was trained on",
@@ -141,6 +149,24 @@ def _copy_snapshots(room: Store, target: Store, model: Model) -> None:
         )
     for snapshot in known:
         _copy(snapshot, target)
+
+
+def _copy_start(registry: Registry, target: Registry, version: str) -> None:
+    """The model that it went on from, as the champion that it was."""
+    start = registry.model(version)
+    target.add(start, registry.proved(version))
+    target.promote(
+        Promotion(
+            number=1,
+            to=version,
+            previous="",
+            actor="reproduction",
+            reason="It was champion then.",
+            run="",
+            as_of=start.as_of,
+            evidence="",
+        )
+    )
 
 
 def _copy(snapshot: Dataset, target: Store) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import getpass
 import os
 from hashlib import sha256
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -24,17 +24,17 @@ class Succession(msgspec.Struct, frozen=True):
     notes: list[str]
 
 
-def promote(use_case: UseCase, registry: Registry, version: str, reason: str) -> Succession:
-    """Make a model champion, whatever its verdict; the person who does answers for it.
+def promote(use_case: UseCase, registry: Registry, version: str, reason: str, actor: str = "") -> Succession:
+    """Make a model champion, whatever its verdict; `actor`, by default who runs this process, answers for it.
 
     Raises:
         UsageError: it is champion already, no reason is given, or it was never evaluated.
         IntegrityError: the model is not what was evaluated.
     """
-    return _switch(use_case, registry, "promote", version, reason)
+    return _switch(use_case, registry, version, _Decision("promote", reason, actor))
 
 
-def rollback(use_case: UseCase, registry: Registry, version: str, reason: str) -> Succession:
+def rollback(use_case: UseCase, registry: Registry, version: str, reason: str, actor: str = "") -> Succession:
     """Make a former champion champion again; without a version the one before the present champion.
 
     Raises:
@@ -54,15 +54,21 @@ def rollback(use_case: UseCase, registry: Registry, version: str, reason: str) -
         raise UsageError(
             "the model never was champion", given=version, expected="a former champion", do="promote it instead"
         )
-    return _switch(use_case, registry, "rollback", target, reason)
+    return _switch(use_case, registry, target, _Decision("rollback", reason, actor))
 
 
-def _switch(
-    use_case: UseCase, registry: Registry, kind: Literal["promote", "rollback"], version: str, reason: str
-) -> Succession:
+class _Decision(NamedTuple):
+    kind: Literal["promote", "rollback"]
+    reason: str
+    actor: str
+
+
+def _switch(use_case: UseCase, registry: Registry, version: str, decision: _Decision) -> Succession:
     last = registry.last_promotion()
-    if not reason.strip():
-        raise UsageError("a reason is missing", given=repr(reason), do="say why, for those who read the log later")
+    if not decision.reason.strip():
+        raise UsageError(
+            "a reason is missing", given=repr(decision.reason), do="say why, for those who read the log later"
+        )
     if last and last.to == version:
         raise UsageError("the model is champion already", given=version, do="nothing")
     evidence, notes = _evidence(use_case, registry, version)
@@ -70,13 +76,13 @@ def _switch(
         number=last.number + 1 if last else 1,
         to=version,
         previous=last.to if last else "",
-        actor=_login(),
-        reason=reason,
+        actor=decision.actor or _login(),
+        reason=decision.reason,
         run="",
         as_of=registry.model(version).as_of,
         evidence=evidence,
         at=now(),
-        kind=kind,
+        kind=decision.kind,
     )
     return Succession(registry.promote(entry), notes)
 

@@ -37,6 +37,7 @@ def plain(facts: Facts) -> dict[str, Any]:
         "intended_use": facts.config.card.intended_use or UNSAID,
         "data": {
             "as_of": facts.model.get("as_of", ""),
+            "went_on_from": facts.model.get("start", ""),
             "training_rows": facts.model.get("rows", 0),
             "from": times.get("first", ""),
             "to": times.get("last", ""),
@@ -65,7 +66,12 @@ def _data(facts: Facts) -> Iterator[str]:
             ["In the training rows ", tag("code", facts.config.time), " is from ", next(ends), " to ", next(ends), ". "]
         )
     trained, judged = (plural(each.get("rows", 0), "row") for each in (facts.model, facts.metrics))
-    yield f"{trained} trained it, {judged} judged it: {_split(facts.config.split)}."
+    learning = facts.config.learning
+    if (start := facts.model.get("start")) and learning:
+        yield join(["It went on from the model ", tag("code", start), ", whose rows are not counted here. "])
+        yield f"{trained} taught it more, {judged} judged it: a share of {learning.test}, drawn by a hash of the key."
+    else:
+        yield f"{trained} trained it, {judged} judged it: {_split(facts.config.split)}."
 
 
 def _split(split: Split) -> str:

@@ -19,6 +19,7 @@ def section(model: Mapping[str, Any], graph: str) -> Markup:
     system = model.get("system", {})
     snapshots, parts = model.get("snapshots", []), model.get("made_from", {})
     entries = [
+        *((("Went on from the model", tag("code", start)),) if (start := model.get("start")) else ()),
         ("System version", _code(model.get("system_version", ""))),
         ("Source", plural(len(system.get("source", {})), "file")),
         ("Snapshots", join([plural(len(snapshots), "snapshot"), ": ", _codes(snapshots)])),

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from ml_pipeline.artifacts import versions
 from ml_pipeline.artifacts.versions import SystemVersion, fingerprint, model_version, system_version
-from ml_pipeline.config import SourceConfig, UseCaseConfig
+from ml_pipeline.config import Services, SourceConfig, UseCaseConfig
 from ml_pipeline.discovery import UseCase, find
 
 IMAGES = {"data": "sha256:1", "train": "sha256:2"}
@@ -140,6 +140,11 @@ def test_any_key_of_the_configuration_is_another_version(folder: Path) -> None:
     changed = [msgspec.structs.replace(CONFIG, **{name: value}) for name, value in changes.items()]
     digests = {version(folder, config).digest for config in (CONFIG, *changed)}
     assert len(digests) == len(changes) + 1
+
+
+def test_how_stages_are_grouped_is_the_same_version(folder: Path) -> None:
+    grouped = Services(offline={"learn": ["train", "evaluate"]})
+    assert version(folder, msgspec.structs.replace(CONFIG, services=grouped)) == version(folder)
 
 
 def test_any_image_is_another_version_and_their_order_is_none(folder: Path) -> None:

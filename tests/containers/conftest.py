@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from containers import build
+from ml_pipeline.stages import IMAGES
 
-IMAGES = ("base", *build.STAGES)
+NAMES = ("base", *IMAGES)
 
 
 @pytest.fixture(scope="session")
@@ -36,7 +37,7 @@ def find(client: Any) -> Callable[[str], Any]:
     return find
 
 
-@pytest.fixture(scope="session", params=IMAGES)
+@pytest.fixture(scope="session", params=NAMES)
 def image(request: pytest.FixtureRequest, find: Callable[[str], Any]) -> Any:
     return find(request.param)
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from docker.utils.build import exclude_paths
 
-from containers import build
+from containers import build, images_table
+from ml_pipeline.stages import IMAGES
 
 
 def test_indexes_that_a_container_reaches_are_handed_on() -> None:
@@ -100,12 +101,49 @@ def test_no_engine_is_said_in_one_sentence(monkeypatch: pytest.MonkeyPatch, caps
     assert capsys.readouterr().err == "images: no container engine answers; run `make engine`\n"
 
 
-@pytest.mark.parametrize("name", ["base", *build.STAGES])
+@pytest.mark.parametrize("name", ["base", *IMAGES])
 def test_each_image_installs_its_own_lock(name: str) -> None:
     recipe = (build.ROOT / "containers" / name / "Dockerfile").read_text()
     assert f"requirements/{name}.txt" in recipe
     assert "--require-hashes" in recipe
     assert "PYTHONDONTWRITEBYTECODE" not in recipe
+
+
+def test_the_readme_lists_the_images_that_exist() -> None:
+    readme = (build.ROOT / "README.md").read_text(encoding="utf-8")
+    start, end = map(readme.index, images_table.MARKERS)
+    rows = [line.split("|")[1:-1] for line in readme[start:end].splitlines()[3:]]
+    said = {row[0].strip(" `"): row[1].strip() for row in rows}
+    assert said == {name: images_table.purpose(name) for name in images_table.NAMES}
+
+
+def test_the_table_of_the_readme_tells_layers_apart() -> None:
+    below = [layer("COPY dir:0 in /opt/venv", 90), layer("", 190)]
+    above = [layer("COPY contents in /etc", 0), layer("RUN compileall /opt/ml-pipeline", 3)]
+    above += [layer("COPY dir:2 in /opt/ml-pipeline/ml_pipeline", 1), layer("COPY dir:1 in /opt/venv", 170)]
+    images = {"base": with_history(280, below), "serve": with_history(454, above + below)}
+    assert [row.split("|")[3:5] for row in images_table.table(images)[2:]] == [
+        [" 280 MB ", " system 190 + packages 90 "],
+        [" 454 MB ", " base 280 + packages 170 + code 4 "],
+    ]
+
+
+def layer(command: str, size: int) -> dict[str, Any]:
+    """As an engine tells it, the newest first; the size in megabytes."""
+    return {"CreatedBy": command, "Size": size * 10**6}
+
+
+def with_history(size: int, layers: list[dict[str, Any]]) -> Any:
+    """An image of so many megabytes, made of these layers."""
+    return SimpleNamespace(attrs={"Size": size * 10**6}, history=lambda: layers)
+
+
+def test_only_what_stands_between_the_markers_changes() -> None:
+    start, end = images_table.MARKERS
+    before = f"# Title\n{start}\n| old |\n{end}\nThe rest.\n"
+    after = images_table.placed(before, ["| new |"])
+    assert after == before.replace("old", "new")
+    assert images_table.placed(after, ["| new |"]) == after
 
 
 @pytest.mark.parametrize("lock", sorted((build.ROOT / "requirements").glob("*.txt")), ids=lambda path: path.name)

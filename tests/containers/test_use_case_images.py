@@ -23,7 +23,7 @@ from ml_pipeline.errors import ConfigError
 Find = Callable[[str], Any]
 Run = Callable[..., str]
 
-KINDS = ("data", "serve", "train")
+KINDS = ("api", "data", "serve", "train")
 STEPS = ["ingest.days", "prepare.days", "combine", "split", "train", "evaluate", "promote"]
 PIPELINE = """\
 question: Will it rain?
@@ -146,10 +146,10 @@ def test_a_folder_brings_its_code_and_its_requirements_but_not_what_was_left_the
     write(places[0] / "Rain", "days.csv", train="-r more.txt\n", more="tabulate\n")
     code = "code/ml_pipeline/use_cases/Rain"
     own = {f"{code}/{name}" for name in ("__init__.py", "models.py", "sources.py", "pipeline.yaml", "words.txt")}
-    required = {"requirements/data.txt", "requirements/train.txt", "requirements/more.txt"}
+    required = {"requirements/api.txt", "requirements/train.txt", "requirements/more.txt"}
     assert names_of("Rain") == own | required | {"Dockerfile"}
     assert [(image.name, image.kind) for image in own_images("Rain")] == [(f"rain-{kind}", kind) for kind in KINDS]
-    assert [image.files.get("requirements/train.txt") for image in own_images("Rain")] == [b"-r more.txt\n"] * 3
+    assert {image.files["requirements/train.txt"] for image in own_images("Rain")} == {b"-r more.txt\n"}
 
 
 def test_a_package_brings_all_of_its_code_and_its_entry_point(places: tuple[Path, Path]) -> None:

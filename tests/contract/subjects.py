@@ -160,8 +160,24 @@ def _extending(base: type) -> Iterator[type[Any]]:
 
 
 def of_package() -> list[Recipe]:
-    """A recipe for each model of the package."""
-    return [recipe(own) for own in concrete(ml_pipeline, BaseModel)]
+    """A recipe for each model of the package, and for each that goes on learning another where it does."""
+    models = concrete(ml_pipeline, BaseModel)
+    return [*map(recipe, models), *(going_on(own) for own in models if _goes_on(own))]
+
+
+def going_on(model: type[BaseModel]) -> Recipe:
+    """How a model is tried that has learnt half of the rows before."""
+
+    def make(samples: Samples) -> Subject:
+        own = recipe(model).make(samples)
+        known = model.fit(own.start, first(own.x, ROWS // 2), own.y[: ROWS // 2])
+        return Subject(model, model.continued(known), own.x, own.y)
+
+    return Recipe(f"{model.__name__}/going_on", model, make)
+
+
+def _goes_on(model: type[BaseModel]) -> bool:
+    return inspect.getattr_static(model, "continued") is not inspect.getattr_static(BaseModel, "continued")
 
 
 def recipe(model: type[BaseModel]) -> Recipe:
@@ -257,7 +273,8 @@ def _parting() -> Example:
         "sources": {"flights": {"reader": "sources.flights", "prepare": "models.F", "known": "seen", "drives": True}},
     }  # fmt: skip
     config = msgspec.convert(described, UseCaseConfig)
-    return Example({"config": config, "last": np.datetime64("2024-01-31", "us")}, stored=False)
+    last = np.datetime64("2024-01-31", "us")
+    return Example({"config": config, "split": config.split, "last": last}, stored=False)
 
 
 EXAMPLES: dict[type[BaseModel], Callable[[], Example]] = {RecentRate: _recent_rate, Join: _join, Parting: _parting}

@@ -27,6 +27,8 @@ from ml_pipeline.templates import SERVE, TRAIN, BaseHandler
 from tests.contract.sandbox import years_ago
 from tests.contract.subjects import concrete, escaped, unwritten
 
+pytestmark = pytest.mark.long
+
 if TYPE_CHECKING:
     from tests.conftest import Parcels
 
@@ -120,7 +122,7 @@ def test_another_store_gets_the_same_bytes(finished: Parcels) -> None:
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_forced_run_leaves_the_same_bytes(finished: Parcels, mode: Mode) -> None:
-    is_reproducible(finished, mode, *(stage.name for stage in STAGES if stage.flow(mode)))
+    is_reproducible(finished, mode, *(step.name for step in steps(find("parcels").config, mode)))
 
 
 def test_a_forced_step_changes_nothing_of_another(finished: Parcels) -> None:

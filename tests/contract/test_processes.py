@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from ml_pipeline.discovery import names
 from tests.contract.fingerprints import elsewhere, fingerprint, fingerprints_elsewhere
 from tests.contract.subjects import Recipe, Subject, of_package, of_use_case
 
+pytestmark = pytest.mark.long
 USE_CASES = names()
 """Of the product and of whoever asks for the suite; other tests bring theirs for as long as they run."""
 HEAVY = {"pandas", "sklearn", "scipy", "adbc_driver_manager", "airflow", "docker"}

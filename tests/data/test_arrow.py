@@ -179,3 +179,17 @@ def test_compact_holds_just_the_words_in_use_in_order_of_appearance(
     codes = pa.array([None if word is None else order.index(word) for word in words], pa.int32())
     made = compact(pa.DictionaryArray.from_arrays(codes, pa.array(order, pa.string())))
     assert made.equals(pa.array(words, pa.string()).dictionary_encode())
+
+
+@given(st.lists(st.none() | st.integers(-(2**31), 2**31 - 1)), st.integers(0, 20), st.integers(0, 20))
+def test_a_slice_is_read_from_where_it_begins(values: list[int | None], start: int, length: int) -> None:
+    for type_ in (pa.int32(), pa.int64(), pa.float64(), pa.timestamp("us"), pa.bool_()):
+        held = [None if value is None else bool(value % 2) for value in values] if type_ == pa.bool_() else values
+        whole = pa.array(held[start : start + length], type_)
+        assert same(to_column(pa.array(held, type_).slice(start, length)), to_column(whole))
+
+
+def test_whole_numbers_with_gaps_are_numbers() -> None:
+    assert to_column(pa.array([2**53 + 1, None, -3])).tolist()[::2] == [float(2**53 + 1), -3.0]
+    assert np.isnan(to_column(pa.array([None, 1], pa.int8()))).tolist() == [True, False]
+    assert to_column(pa.nulls(2)).tolist() == pytest.approx([np.nan] * 2, nan_ok=True)

@@ -43,3 +43,12 @@ def test_words_that_no_row_has_are_not_seen() -> None:
     whole = to_columns(to_table({"k": Category.of(["a", "b", "c"])}))
     assert seen.first(take(whole, slice(1, 2))["k"]).tolist() == [True]  # type: ignore[arg-type]
     assert seen.first(whole["k"]).tolist() == [True, False, True]  # type: ignore[arg-type]
+
+
+def test_looking_whether_a_key_was_seen_does_not_see_it() -> None:
+    seen = Seen()
+    assert seen.knows(Category.of(["a", None])).tolist() == [False, False]
+    seen.first(Category.of(["b", "c"]))
+    for _ in range(2):
+        assert seen.knows(Category.of(["a", "b", None, "b"])).tolist() == [False, True, False, True]
+    assert seen.knows(Category.of([])).tolist() == []

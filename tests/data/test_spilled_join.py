@@ -26,6 +26,8 @@ from ml_pipeline.data.spilled_join import LargeReference, Load, size_in_memory
 from ml_pipeline.data.spilling_query import Limits
 from ml_pipeline.errors import IntegrityError, SchemaError, StoreFullError, Terminated
 
+pytestmark = pytest.mark.long
+
 START = np.datetime64("2013-09-01T00:00", "us").astype(np.int64)
 NOT_A_TIME, FIRST, LAST = -(2**63), -(2**63) + 1, 2**63 - 1
 LIMITS = Limits(256 << 20, 2)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ml_pipeline.columns import Category
-from ml_pipeline.data.splits import PARTS, by_hash, by_time, hashes
+from ml_pipeline.data.splits import PARTS, by_hash, by_time, hashes, is_test, share
 
 DAY = np.timedelta64(1, "D")
 LAST = np.datetime64("2013-08-31T12:00", "us")
@@ -59,3 +59,9 @@ def test_a_larger_test_share_only_adds_to_the_test_rows() -> None:
 
 def test_a_missing_key_trains() -> None:
     assert by_hash(Category.of([None]), 0.5, 0.5).tolist() == [0]
+
+
+def test_rows_judge_by_the_same_hash_whatever_chooses() -> None:
+    keys = Category.of([f"key {number}" for number in range(500)])
+    assert is_test(keys, share("20%")).tolist() == (by_hash(keys, 0.3, 0.2) == 2).tolist()
+    assert share("12.5%") == 0.125

@@ -22,6 +22,8 @@ from ml_pipeline.models import linear_model as linear_models
 from ml_pipeline.templates import Parameters
 from tests.engines.test_local import bits
 
+pytestmark = pytest.mark.long
+
 TEXTS = ("late crew", "ice", "crew on ice", "", "snow late", "no crew")
 Loaders = list[Callable[[], dict[str, Any]]]
 

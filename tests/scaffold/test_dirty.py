@@ -18,6 +18,8 @@ from ml_pipeline.columns import Category
 from ml_pipeline.config import UseCaseConfig
 from ml_pipeline.config_file import parse
 
+pytestmark = pytest.mark.long
+
 Command = Callable[..., Result]
 NAMES = ("--label", "late", "--time", "due", "--key", "parcel")
 ROWS, TO_COME = 800, 40

@@ -13,6 +13,8 @@ from click.testing import Result
 from ml_pipeline import discovery
 from ml_pipeline.config_file import parse
 
+pytestmark = pytest.mark.long
+
 Command = Callable[..., Result]
 ROOT = Path(__file__).parents[2]
 NAMES = ("--label", "bought", "--time", "came_at", "--key", "visit")
