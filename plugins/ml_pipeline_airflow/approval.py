@@ -14,6 +14,7 @@ from ml_pipeline_airflow import outcome, promotion, request
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from ml_pipeline.contract import Mode
     from ml_pipeline_airflow.case import Case
 
 WAIT = timedelta(days=1)
@@ -23,11 +24,12 @@ TESTER = "dag_test"
 """Whom Airflow names as the one who triggered a run of `airflow dags test`, where an answer could never come."""
 
 
-def approve(use_case: str) -> PromotionApproval:
-    """The task, in the DAG that is being built."""
+def approve(use_case: str, mode: Mode) -> PromotionApproval:
+    """The task, in the DAG of a mode that is being built."""
     return PromotionApproval(
         task_id=promotion.APPROVE,
         use_case=use_case,
+        mode=mode,
         subject=f"Shall this model become champion of {use_case}?",
         defaults=PromotionApproval.REJECT,
         response_timeout=WAIT,
@@ -41,13 +43,14 @@ class PromotionApproval(ApprovalOperator):
 
     Args:
         use_case: name of the use case.
+        mode: that of the run which has the candidate.
     """
 
     ui_color = "#f8f1e8"
 
-    def __init__(self, *, use_case: str, **kwargs: Any) -> None:
+    def __init__(self, *, use_case: str, mode: Mode, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.use_case = use_case
+        self.use_case, self.mode = use_case, mode
 
     def execute(self, context: Context) -> Any:
         """Ask, and wait for the answer without occupying a worker."""
@@ -75,5 +78,5 @@ class PromotionApproval(ApprovalOperator):
         from ml_pipeline_airflow import case
 
         with outcome.in_airflow_terms():
-            run = request.run_name("offline", context["run_id"])
+            run = request.run_name(self.mode, context["run_id"])
             return case.find(request.store_uri(), self.use_case, run)

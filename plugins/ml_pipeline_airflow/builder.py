@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG, Asset, CronTriggerTimetable, TaskGroup
 
 from ml_pipeline.config import UseCaseConfig
-from ml_pipeline.contract import Mode
-from ml_pipeline.discovery import find, names
+from ml_pipeline.contract import MODES, Mode
+from ml_pipeline.discovery import UseCase, find, names
 from ml_pipeline.errors import PipelineError, UsageError
-from ml_pipeline.stages import Task, tasks
+from ml_pipeline.stages import Task, promotes, tasks
 from ml_pipeline_airflow.broken import broken_dag
 from ml_pipeline_airflow.form import form
 from ml_pipeline_airflow.page import page
@@ -25,18 +25,23 @@ if TYPE_CHECKING:
 RUNNER, RETRIES = "ML_PIPELINE_RUNNER", "ML_PIPELINE_RETRIES"
 """Variables: where stages run (`docker` or `process`), and how often a failed one is tried again."""
 
-NAMES: dict[Mode, str] = {"offline": "offline_training", "online": "online_scoring"}
+NAMES: dict[Mode, str] = {"offline": "offline_training", "online": "online_scoring", "learning": "online_learning"}
 
 
 def build_dags(mode: Mode) -> dict[str, DAG]:
-    """The DAG of every use case in a mode; one that cannot be built says why in its place, and hides no other."""
-    return {use_case: _build_or_say(use_case, mode) for use_case in names()}
+    """The DAG of every use case that has a mode; one that cannot be built says why in its place, and hides no other."""
+    built = {use_case: _build_or_say(use_case, mode) for use_case in names()}
+    return {use_case: dag for use_case, dag in built.items() if dag}
 
 
-def _build_or_say(use_case: str, mode: Mode) -> DAG:
+def _build_or_say(use_case: str, mode: Mode) -> DAG | None:
+    """None where the use case does not have the mode, or nobody can tell whether it has: other DAGs say why."""
     try:
-        return build_dag(use_case, mode)
+        found = find(use_case)
+        return _dag(found, mode) if mode in found.config.modes else None
     except PipelineError as error:
+        if mode not in MODES:
+            return None
         return broken_dag(f"{use_case}.{NAMES[mode]}", f"{type(error).__name__}: {error}", [use_case, mode])
 
 
@@ -47,19 +52,22 @@ def build_dag(use_case: str, mode: Mode) -> DAG:
         ConfigError: pipeline.yaml is not as it must be.
         UsageError: there is no such use case, or no such runner.
     """
-    found = find(use_case)
+    return _dag(find(use_case), mode)
+
+
+def _dag(found: UseCase, mode: Mode) -> DAG:
     config = found.config
-    own, other = (f"{use_case}.{NAMES[named]}" for named in (mode, _other(mode)))
+    own, *others = (f"{config.name}.{NAMES[named]}" for named in sorted(config.modes, key=lambda other: other != mode))
     dag = DAG(
         dag_id=own,
         description=config.question,
-        doc_md=page(found, mode, own, other),
+        doc_md=page(found, mode, own, others),
         schedule=_schedule(config, mode),
         start_date=datetime(2000, 1, 1, tzinfo=UTC),
         catchup=False,
         max_active_runs=1,
         params=form(config, mode),
-        tags=["ml-pipeline", use_case, mode],
+        tags=["ml-pipeline", config.name, mode],
         default_args={
             "retries": int(os.environ.get(RETRIES) or 1),
             "retry_delay": timedelta(seconds=10),
@@ -111,16 +119,16 @@ def _connect(all_tasks: tuple[Task, ...], config: UseCaseConfig, mode: Mode) -> 
     for task in all_tasks:
         for need in task.needs:
             made[need] >> made[task.name]
-    if mode == "offline" and config.promotion.policy == "manual":
-        _ask(all_tasks, made, config)
+    if promotes(mode) and config.promotion.policy == "manual":
+        _ask(all_tasks, made, config, mode)
 
 
-def _ask(all_tasks: tuple[Task, ...], made: dict[str, StageTask], config: UseCaseConfig) -> None:
+def _ask(all_tasks: tuple[Task, ...], made: dict[str, StageTask], config: UseCaseConfig, mode: Mode) -> None:
     """Put the question to a person between the verdict and the promotion."""
     from ml_pipeline_airflow.approval import approve
 
     verdict, promotion = (next(task.name for task in all_tasks if _runs(task, name)) for name in ("evaluate", STAGE))
-    made[verdict] >> approve(config.name) >> made[promotion]
+    made[verdict] >> approve(config.name, mode) >> made[promotion]
 
 
 def _runs(task: Task, stage: str) -> bool:
@@ -133,11 +141,7 @@ def _stage(task: Task) -> str:
 
 
 def _schedule(config: UseCaseConfig, mode: Mode) -> CronTriggerTimetable | list[Asset] | None:
-    when = config.schedule.offline if mode == "offline" else config.schedule.online
+    when = config.schedule.of(mode)
     if mode == "online" and when == ON_PROMOTION:
         return [champion(config.name)]
     return CronTriggerTimetable(when, timezone=config.timezone) if when else None
-
-
-def _other(mode: Mode) -> Mode:
-    return "online" if mode == "offline" else "offline"

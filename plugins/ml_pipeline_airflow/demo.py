@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from ml_pipeline.artifacts import embedded
+from ml_pipeline.contract import MODES
 from ml_pipeline.discovery import UseCase, find
 from ml_pipeline.errors import PipelineError, StageError, UsageError
 from ml_pipeline_airflow.builder import NAMES, RUNNER
@@ -42,8 +43,8 @@ def main(arguments: list[str]) -> int:
         environment = settings(choice)
         os.environ.update(environment)
         _call(["airflow", "db", "migrate"], environment, "Airflow's database")
-        for kind in NAMES.values():
-            run_dag(f"{use_case}.{kind}", {"as_of": own.as_of, "parameters": own.prepare()}, environment)
+        for mode in MODES:
+            run_dag(f"{use_case}.{NAMES[mode]}", {"as_of": own.as_of, "parameters": own.prepare()}, environment)
     except PipelineError as error:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)  # noqa: T201 - a command's answer
         return error.exit_code

@@ -6,7 +6,7 @@ from airflow.sdk import Param
 
 from ml_pipeline.config import UseCaseConfig
 from ml_pipeline.contract import Mode
-from ml_pipeline.stages import steps
+from ml_pipeline.stages import promotes, steps
 
 _DATE = r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
 _TIME = r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6})?)?"
@@ -42,7 +42,7 @@ def form(config: UseCaseConfig, mode: Mode) -> dict[str, Param]:
             description='Dotted keys and their values, for this run only: {"split.test": "122d"}.',
         ),
     }
-    return fields | ({"promote": _promote()} if mode == "offline" else {})
+    return fields | ({"promote": _promote()} if promotes(mode) else {})
 
 
 def _promote() -> Param:

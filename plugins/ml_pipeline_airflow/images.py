@@ -1,6 +1,6 @@
 """The images of stages: which there are, what each holds.
 
-There is one of each kind (`data`, `train`, `serve`) that all use cases share. A use case that does not come with
+There is one of each kind (`stages.IMAGES`) that all use cases share. A use case that does not come with
 ml_pipeline, or that requires packages of its own, has images of its own, each on top of the shared one of its kind.
 """
 
@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from ml_pipeline.discovery import UseCase
 from ml_pipeline.errors import NothingToDo, UsageError
-from ml_pipeline.stages import tasks
+from ml_pipeline.stages import steps
 
 CONTENTS = "ml-pipeline.contents"
 """The label that says what an image holds, the same wherever the same thing was built."""
@@ -53,9 +53,10 @@ def short_name(use_case: UseCase, kind: str) -> str:
 
 
 def needed(use_case: UseCase) -> dict[str, str]:
-    """Kinds and tags of all images that a use case's tasks run in."""
-    both = (*tasks(use_case.config, "offline"), *tasks(use_case.config, "online"))
-    return {kind: reference(short_name(use_case, kind)) for kind in sorted({task.image for task in both})}
+    """Kinds and tags of all images that a use case's stages run in, however they are grouped into tasks."""
+    config = use_case.config
+    kinds = {step.stage.image for mode in config.modes for step in steps(config, mode)}
+    return {kind: reference(short_name(use_case, kind)) for kind in sorted(kinds)}
 
 
 def resolve(client: Any, references: Mapping[str, str]) -> dict[str, Image]:

@@ -136,8 +136,8 @@ def _content(name: str) -> str:
 
 
 def _secret(path: Path, content: str) -> Mount:
-    path.touch(mode=0o400)
-    path.write_text(content, encoding="utf-8")
+    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "w", encoding="utf-8") as file:
+        file.write(content)
     if os.getuid() == 0:
         os.chown(path, STAGE_USER, STAGE_USER)
     return Mount(f"{SECRETS}/{path.name}", str(path), type="bind", read_only=True)

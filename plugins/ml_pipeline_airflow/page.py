@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ml_pipeline.config import UseCaseConfig
 from ml_pipeline.contract import Mode
 from ml_pipeline.discovery import UseCase
@@ -9,8 +11,8 @@ from ml_pipeline.stages import steps
 from ml_pipeline_airflow.promotion import ON_PROMOTION
 
 
-def page(use_case: UseCase, mode: Mode, dag: str, other: str) -> str:
-    """The question, the chain, what a promotion does, and where the rest is said; `other` is the other mode's DAG."""
+def page(use_case: UseCase, mode: Mode, dag: str, others: Sequence[str]) -> str:
+    """The question, the chain, what a promotion does, and where the rest is said; `others`: DAGs of the other modes."""
     config = use_case.config
     return f"""\
 ### {config.question}
@@ -19,9 +21,9 @@ Predicts `{config.label}` for every `{config.key}`, `{config.horizon}` before `{
 
 {_chain(config, mode)}
 
-{_offline(config, dag) if mode == "offline" else _online(config)}
+{_of_mode(config, mode, dag)}
 
-The other DAG is [{other}](/dags/{other}). All of it is said in `{use_case.folder.name}/pipeline.yaml`;
+{_links(others)} All of it is said in `{use_case.folder.name}/pipeline.yaml`;
 `ml-pipeline graph {config.name}` draws every level.
 """
 
@@ -33,8 +35,26 @@ def _chain(config: UseCaseConfig, mode: Mode) -> str:
     return "\n".join([" → ".join(stage.name for stage in stages), "", *lines])
 
 
-def _offline(config: UseCaseConfig, dag: str) -> str:
+def _links(others: Sequence[str]) -> str:
+    links = " and ".join(f"[{other}](/dags/{other})" for other in others)
+    return f"The other DAG is {links}." if len(others) == 1 else f"The other DAGs are {links}."
+
+
+def _of_mode(config: UseCaseConfig, mode: Mode, dag: str) -> str:
     asked = "A person is asked before, in the task `approve`. " if config.promotion.policy == "manual" else ""
+    if mode == "learning":
+        return _learning(config, asked)
+    return _offline(dag, asked) if mode == "offline" else _online(config)
+
+
+def _learning(config: UseCaseConfig, asked: str) -> str:
+    test = config.learning.test if config.learning else ""
+    return f"""\
+It goes on from the champion with the rows whose label became known since; {test} of the keys judge both. A verdict that
+passes makes the new model champion. {asked}"""
+
+
+def _offline(dag: str, asked: str) -> str:
     return f"""\
 A verdict that passes makes the model champion. {asked}A model for each day of the past, without a promotion:
 `airflow backfill create --dag-id {dag} --from-date 2024-01-01 --to-date 2024-01-31`. With

@@ -32,7 +32,7 @@ class StageOperator(StageTask, DockerOperator):  # type: ignore[misc]
     """Runs steps of a use case in one container.
 
     Args:
-        image: kind of the image that they run in: `data`, `train` or `serve`.
+        image: kind of the image that they run in (`stages.IMAGES`).
         references: tags of all images of the use case by kind; what they hold counts for the system version.
     """
 
