@@ -49,8 +49,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def _forget() -> None:
+    """Of the source; packages stay as they were found first, for other tests have models that they are part of."""
     versions._source.cache_clear()
-    versions._installed.cache_clear()
 
 
 def version(folder: Path, config: UseCaseConfig = CONFIG, images: dict[str, str] | None = None) -> SystemVersion:
