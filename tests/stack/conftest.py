@@ -129,8 +129,10 @@ def use_cases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     pipeline.write_text(re.sub(r"^schedule: .*\n", FEW_TASKS, pipeline.read_text(), flags=re.MULTILINE))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(discovery.FOLDERS, str(folder))
+        discovery._packages.cache_clear()
         client = build.connect()
         made = [build.build(client, build.Recipe.own(own), _shared(client, own.kind)) for own in own_images(NAME)]
+    discovery._packages.cache_clear()
     yield folder
     for image in made:
         client.images.remove(image.id, force=True)
