@@ -1,9 +1,9 @@
-"""HTTP connections that hang are cut off, wherever in a request they do."""
+"""HTTP connections: those that hang are cut off, wherever in a request they do, and an answer is sent in one piece."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -14,7 +14,41 @@ HEAD_BYTES = 64 << 10
 """What comes before a request's body may not be more."""
 SECONDS = 30.0
 """A request that is not whole by then will never be."""
+LARGE = 64 << 10
+"""Bytes that are sent at once, whatever may follow."""
 LATE = problem(TooSlowError("the request did not arrive in time", expected=f"a whole one within {SECONDS:g} s"))
+
+
+class Gathering:
+    """A transport that sends what it is given in one turn of the event loop, such as head and body, in one system call.
+
+    uvloop's makes a call of every write, each of which wakes whoever waits for the answer.
+    """
+
+    def __init__(self, inner: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self.inner, self.loop, self.pieces = inner, loop, list[bytes]()
+
+    def write(self, data: bytes) -> None:
+        """Send this together with what comes before the turn is over."""
+        if not self.pieces:
+            self.loop.call_soon(self.flush)
+        self.pieces.append(data)
+        if len(data) > LARGE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what there is."""
+        if self.pieces:
+            self.inner.write(b"".join(self.pieces))
+            self.pieces.clear()
+
+    def close(self) -> None:
+        """Send what there is and end."""
+        self.flush()
+        self.inner.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -28,7 +62,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """Nobody stays who asks nothing."""
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, Gathering(transport, self.loop)))
         self._arm()
 
     def connection_lost(self, exc: Exception | None) -> None:

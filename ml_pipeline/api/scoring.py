@@ -18,13 +18,16 @@ from ml_pipeline.api.orders import Run
 from ml_pipeline.api.routes import Route, Speech
 from ml_pipeline.api.rows import refuse_many
 from ml_pipeline.api.schemas import SCORED, records
+from ml_pipeline.api.together import Together
 from ml_pipeline.contract import moment
 from ml_pipeline.errors import PipelineError, UsageError
 from ml_pipeline.realtime.service import ScoringService
 
 ARROW = b"application/vnd.apache.arrow.stream"
-INLINE_BYTES = 64 << 10
+INLINE_BYTES = 256 << 10
 """Bodies up to here take less time to score than to hand over to a thread."""
+TOGETHER_BYTES = 8 << 10
+"""Bodies up to here, of a few records, are scored with others that arrive at the same time: calls cost most of them."""
 PARAMETERS = ("model_version", "as_of")
 THREADS = ThreadPoolExecutor(4, "scoring")
 Found = TypeVar("Found")
@@ -37,6 +40,7 @@ class Scoring:
         self.service, self.seconds, config = service, seconds, service.use_case.config
         self.timezone = config.timezone
         self.label = f"/{config.name}/online/serve"
+        self.together = Together(service.score_bodies)
 
     def route(self, order: Callable[..., Any]) -> Route:
         """Its row, for those who read of it; `order` is called where a run is named."""
@@ -71,8 +75,11 @@ class Scoring:
         """Records as JSON or as an Arrow stream; scored here, or in a thread if there are many."""
         if _is_arrow(scope):
             return Answer(200, await self._beside(self.service.score_arrow, scope, content), ARROW)
-        if len(content) <= INLINE_BYTES and not scope["query_string"]:
-            return Answer(200, self.service.score_json(content))
+        if not scope["query_string"]:
+            if len(content) <= TOGETHER_BYTES:
+                return Answer(200, await self.together.ask(content))
+            if len(content) <= INLINE_BYTES:
+                return Answer(200, self.service.score_json(content))
         return Answer(200, await self._beside(self.service.score_json, scope, content))
 
     def refuse(self, error: PipelineError) -> Answer:

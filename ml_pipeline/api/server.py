@@ -71,8 +71,8 @@ def _run(settings: Settings, listener: socket.socket, workers: int) -> None:
     app = create(settings)  # also where each worker makes its own: what is wrong is said here, once
     config = uvicorn.Config(
         FACTORY if workers > 1 else app, factory=workers > 1, workers=workers, http=BoundedProtocol, ws="none",
-        loop="uvloop", log_config=None, access_log=False, server_header=False, timeout_keep_alive=IDLE,
-        timeout_graceful_shutdown=GRACE, timeout_worker_healthcheck=60,
+        loop="uvloop", log_config=None, access_log=False, server_header=False, proxy_headers=False,
+        timeout_keep_alive=IDLE, timeout_graceful_shutdown=GRACE, timeout_worker_healthcheck=60,
     )  # fmt: skip
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: None)  # uvicorn raises them again once it has stopped

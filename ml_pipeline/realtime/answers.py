@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -28,9 +30,16 @@ class Answer(NamedTuple):
 
     def as_json(self) -> bytes:
         """An object; a missing value is null."""
+        return ENCODER.encode({**self._about(), "predictions": self._objects(), "set_aside": self.set_aside})
+
+    def parted(self, sizes: Sequence[int]) -> list[bytes]:
+        """`as_json` for each of several requests that together had these rows, none of which was set aside."""
+        rows, about = iter(self._objects()), self._about()
+        return [ENCODER.encode({**about, "predictions": list(islice(rows, size)), "set_aside": []}) for size in sizes]
+
+    def _objects(self) -> list[msgspec.Struct]:
         row = _row(tuple(self.rows))
-        predictions = list(map(row, *map(json_values.of_column, self.rows.values()))) if self.rows else []
-        return ENCODER.encode({**self._about(), "predictions": predictions, "set_aside": self.set_aside})
+        return list(map(row, *map(json_values.of_column, self.rows.values()))) if self.rows else []
 
     def as_arrow(self) -> bytes:
         """A stream of one table; all else is in the metadata of its schema."""

@@ -98,6 +98,20 @@ class RawRecords:
                 pass
         return self._told_apart([bytes(raw) for raw in self._raw(body)] if several else [self._object(body)])
 
+    def of_bodies(self, bodies: Sequence[bytes]) -> tuple[Taken, list[int]] | None:
+        """The records of several JSON bodies under one another, and how many each has.
+
+        None unless all values of all of them are of their types as they stand.
+        """
+        if not self.plain:
+            return None
+        try:
+            found = [self.many.decode(body) if _begins(body) == b"[" else [self.one.decode(body)] for body in bodies]
+            records = [record for own in found for record in own]
+            return Taken(self._columns(records, np.arange(len(records))), [], len(records)), [*map(len, found)]
+        except NOT_JSON:
+            return None
+
     def of_arrow(self, body: bytes) -> Taken:
         """The records of an Arrow IPC stream.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cached_property, lru_cache
 from typing import Any
 
@@ -11,6 +11,7 @@ from ml_pipeline.artifacts.registry import Registry
 from ml_pipeline.artifacts.store import Store
 from ml_pipeline.columns import Column, Columns, Kind
 from ml_pipeline.discovery import UseCase
+from ml_pipeline.errors import PipelineError
 from ml_pipeline.handlers.serve import identity
 from ml_pipeline.realtime.answers import Answer
 from ml_pipeline.realtime.examples import example
@@ -19,6 +20,7 @@ from ml_pipeline.realtime.journal import Entry, Journal
 from ml_pipeline.realtime.raw_records import Taken
 from ml_pipeline.realtime.references import Known, ReferenceRoom
 from ml_pipeline.realtime.scorer import Functions, Scored, Scorer
+from ml_pipeline.realtime.set_aside import all_bad
 
 PINNED = 4
 """Versions besides the champion that are kept in memory."""
@@ -106,6 +108,14 @@ class ScoringService:
         """
         return self._answer(self.functions.records.of_json, body, version, as_of).as_json()
 
+    def score_bodies(self, bodies: Sequence[bytes]) -> list[bytes | PipelineError]:
+        """`score_json` for requests that came at the same time: what each would get if it had come alone.
+
+        They are scored in one go, unless anything about any of them is out of the ordinary.
+        """
+        together = self._together(bodies) if len(bodies) > 1 else None
+        return [self._alone(body) for body in bodies] if together is None else [*together]
+
     def score_arrow(self, body: bytes, *, version: str = "", as_of: dt.datetime | None = None) -> bytes:
         """`score_json` for an Arrow IPC stream: another one, all but the predictions in its metadata, as JSON."""
         return self._answer(self.functions.records.of_arrow, body, version, as_of).as_arrow()
@@ -128,20 +138,43 @@ class ScoringService:
         """Two raw records as a caller would send them: stored ones, or made up where there are none."""
         return example(self.functions, self.store)
 
+    def _alone(self, body: bytes) -> bytes | PipelineError:
+        try:
+            return self.score_json(body)
+        except PipelineError as error:
+            return error
+
+    def _together(self, bodies: Sequence[bytes]) -> list[bytes] | None:
+        """None where a record is not as it should be, or meets its own key in another request."""
+        found = self.functions.records.of_bodies(bodies)
+        if found is None:
+            return None
+        taken, sizes = found
+        try:
+            return self._recorded(taken, "", faultless=True).parted(sizes)
+        except PipelineError:
+            return None
+
     def _answer(self, read: Callable[[bytes], Taken], body: bytes, version: str, as_of: dt.datetime | None) -> Answer:
         scorer, known = self._scorer(version), self._known(as_of)
         taken = read(body)
-        now = as_of or dt.datetime.now(dt.UTC).replace(microsecond=0)
-        reserved = 0 if as_of else taken.sent
-        if not as_of:
-            self.journal.reserve(reserved)
-        entry = None
+        if as_of is None:
+            return self._recorded(taken, version)
+        scored = scorer.score(taken, known.references, as_of)
+        return Answer(scorer.version, as_of, scored.answer, scored.set_aside)
+
+    def _recorded(self, taken: Taken, version: str, *, faultless: bool = False) -> Answer:
+        """Scored as of now, and kept; where records must be faultless and one is not, an error, and nothing is kept."""
+        scorer, known = self._scorer(version), self._known(None)
+        now, entry = dt.datetime.now(dt.UTC).replace(microsecond=0), None
+        self.journal.reserve(taken.sent)
         try:
             scored = scorer.score(taken, known.references, now)
-            if not as_of:
-                entry = Entry(scorer, scored.predictions, self._for_shadow(scored, version))
+            if faultless and scored.set_aside:
+                raise all_bad(scored.set_aside)
+            entry = Entry(scorer, scored.predictions, self._for_shadow(scored, version))
         finally:
-            self.journal.record(entry, reserved)
+            self.journal.record(entry, taken.sent)
         return Answer(scorer.version, now, scored.answer, scored.set_aside)
 
     def _for_shadow(self, scored: Scored, version: str) -> Columns:

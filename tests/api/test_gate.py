@@ -156,7 +156,7 @@ def test_what_takes_too_long_is_given_up(shop: Shop, client_of: Clients, monkeyp
     monkeypatch.setattr(ScoringService, "score_json", slow)
     monkeypatch.setattr(ScoringService, "check_ready", lambda self: go.wait(20))
     try:
-        many = client.post(SERVE, json=[RECORD] * 1000)
+        many = client.post(SERVE, json=[RECORD] * 3000)
         watch = client.get("/v2/models/shop/ready")
     finally:
         go.set()

@@ -23,7 +23,7 @@ from ml_pipeline.artifacts.store import Store
 from ml_pipeline.columns import Category
 from ml_pipeline.data import arrow
 from ml_pipeline.discovery import find
-from ml_pipeline.errors import ChainError, NotFoundError, NotReadyError, RejectedError, StoreError
+from ml_pipeline.errors import ChainError, DataError, NotFoundError, NotReadyError, RejectedError, StoreError
 from ml_pipeline.realtime.service import ScoringService
 from tests.airflow_site import wait
 from tests.conftest import AS_OF, Parcels
@@ -308,3 +308,47 @@ def test_scoring_imports_nothing_that_it_does_not_need(scored: Scored) -> None:
     done = subprocess.run(command, check=False, env={"PYTHONPATH": path}, capture_output=True, text=True)
     assert done.stdout.strip() == "[]", done.stderr
     assert json.loads(done.stdout) == []
+
+
+class TestRequestsThatComeTogether:
+    """Whatever else comes at the same time, a request gets what it would get alone, and is kept once."""
+
+    def alike(self, service: ScoringService, bodies: list[bytes]) -> list[Any]:
+        """What each got, and would have got alone; `as_of` may tick between them."""
+        together, alone = service.score_bodies(bodies), [one for each in bodies for one in service.score_bodies([each])]
+        assert [type(one) for one in together] == [type(one) for one in alone]
+        for own, other in zip(together, alone, strict=True):
+            if isinstance(own, bytes) and isinstance(other, bytes):
+                assert {**answer(own), "as_of": ""} == {**answer(other), "as_of": ""}
+            else:
+                assert str(own) == str(other)
+        return together
+
+    def test_single_records_and_several(self, scored: Scored, service: ScoringService) -> None:
+        first, second, *others = scored.records[:6]
+        before = service.journal.recorded
+        found = self.alike(service, [body(first), body([second]), body(others), body([])])
+        assert [len(answer(one)["predictions"]) for one in found] == [1, 1, len(others), 0]
+        assert service.journal.recorded - before == 2 * (2 + len(others))
+
+    def test_beside_a_body_that_is_none(self, scored: Scored, service: ScoringService) -> None:
+        before = service.journal.recorded
+        found = self.alike(service, [body(scored.records[0]), b"no JSON", body(scored.records[1])])
+        assert isinstance(found[1], DataError)
+        assert service.journal.recorded - before == 4
+
+    def test_beside_a_record_that_is_set_aside(self, scored: Scored, service: ScoringService) -> None:
+        keyless = {**scored.records[0], "parcel_id": None}
+        found = self.alike(service, [body(keyless), body(scored.records[1]), body([keyless, scored.records[2]])])
+        assert isinstance(found[0], RejectedError)
+        assert [one["record"] for one in answer(found[2])["set_aside"]] == [0]
+
+    def test_the_same_record_twice(self, scored: Scored, service: ScoringService) -> None:
+        before = service.journal.recorded
+        found = self.alike(service, [body(scored.records[0])] * 3)
+        assert len({str(answer(one)["predictions"]) for one in found}) == 1
+        assert service.journal.recorded - before == 6
+
+    def test_before_there_is_a_champion(self, scored: Scored) -> None:
+        found = scored.service().score_bodies([body(scored.records[0])] * 2)
+        assert [type(one) for one in found] == [NotReadyError, NotReadyError]
