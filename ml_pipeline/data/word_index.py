@@ -17,7 +17,7 @@ from ml_pipeline.data.string_hash import Hashes, string_hash
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FEW = 64
+FEW = 512
 """Up to so many rows, calls cost more than to look up one after the other."""
 Codes = npt.NDArray[np.int32]
 
@@ -45,7 +45,8 @@ class WordIndex:
         """For every row the place of its word in the vocabulary, MISSING where it is none of these."""
         if len(category) <= FEW:
             words, places = category.vocabulary, self._places
-            return np.array([places.get(words[c], MISSING) if c >= 0 else MISSING for c in category.codes], "i4")
+            codes = category.codes.tolist()
+            return np.array([places.get(words[code], MISSING) if code >= 0 else MISSING for code in codes], np.int32)
         return np.append(self._find(arrow.words_of(category)), np.int32(MISSING))[category.codes]
 
     def _find(self, words: pa.StringArray) -> Codes:
