@@ -27,6 +27,8 @@ USER = 10001
 SOCKET = "/var/run/docker.sock"
 STAGE = "ml-pipeline.use-case"
 """A label that every stage's container has."""
+NETWORKS = ("stages", "outside")
+"""Where stages' containers are, those that fetch records on the second."""
 SETTINGS = "settings.env"
 OPTIONAL = ("AIRFLOW_PORT", "API_PORT", "STORE_PORT", "AIRFLOW_PARALLELISM", "API_IMAGE")
 """Variables that docker-compose.yaml has a value for where they are not set."""
@@ -108,10 +110,11 @@ def stop_workers(folder: Path, chosen: Mapping[str, str]) -> None:
 
 
 def down(options: list[str]) -> None:
-    """Stop and remove everything, stages that still run too; data stays, unless `--volumes` says otherwise."""
+    """Stop and remove everything, also stages that run or were kept; data stays, unless `--volumes` says otherwise."""
     compose("stop")
     client = build.connect()
-    for container in client.containers.list(filters={"network": f"{project()}_stages", "label": STAGE}):
+    networks = [f"{project()}_{name}" for name in NETWORKS]
+    for container in client.containers.list(all=True, filters={"network": networks, "label": STAGE}):
         container.remove(force=True, v=True)
     compose("down", "--remove-orphans", *(["--volumes"] if "--volumes" in options else []))
 

@@ -7,33 +7,46 @@ import json
 import os
 import secrets
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from ml_pipeline.api import tokens
 from ml_pipeline.artifacts.process import write_private
 
 FOLDER = "secrets"
+TOKENS = "tokens"
+"""The folder with the token file of the online service. It is mounted as a whole: a file that takes the place of
+another would not be seen where the other is mounted alone."""
 TOKEN = "api_token"  # noqa: S105 - a file's name
 """The token itself, for whoever calls the online service; no container gets this file, only its hash."""
 
 
 def make(folder: Path, user: int) -> None:
     """Make all secrets below a stack's folder, unless they are there: those of a database are made once."""
-    whole = folder / FOLDER
-    if not whole.is_dir():
-        _make(folder, whole)
-    for path in whole.iterdir():
-        give(path, user)
+    for name, fill in ((FOLDER, _secrets), (TOKENS, _tokens)):
+        if not (folder / name).is_dir():
+            _make(folder / name, fill)
+        for path in (folder / name).iterdir():
+            give(path, user)
+    give(folder / TOKENS, user)
 
 
-def _make(folder: Path, whole: Path) -> None:
-    new = folder / f"{FOLDER}.new"
+def _make(folder: Path, fill: Callable[[Path], None]) -> None:
+    """A folder that is there only with all that belongs in it."""
+    new = folder.with_name(f"{folder.name}.new")
     shutil.rmtree(new, ignore_errors=True)
     new.mkdir(mode=0o700)
+    fill(new)
+    new.rename(folder)
+
+
+def _secrets(folder: Path) -> None:
     for name, content in {**_airflow(), **_store()}.items():
-        write_private(new / name, content)
-    write_private(folder / TOKEN, tokens.add(new / "api_tokens", "admin", tokens.SCOPES) + "\n")
-    new.rename(whole)
+        write_private(folder / name, content)
+
+
+def _tokens(folder: Path) -> None:
+    write_private(folder.parent / TOKEN, tokens.add(folder / "tokens.yaml", "admin", tokens.SCOPES) + "\n")
 
 
 def give(path: Path, user: int) -> None:

@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
+import msgspec
+
 from ml_pipeline.artifacts.datasets import Dataset, DatasetWriter
 from ml_pipeline.artifacts.registry import Registry
 from ml_pipeline.artifacts.store import Store
 from ml_pipeline.chain import Links
-from ml_pipeline.connectors.json_records import decode
+from ml_pipeline.connectors.json_records import MARK, NOT_JSON, Broken, decode
 from ml_pipeline.contract import StageRequest, StageResult
 from ml_pipeline.data.intake import admit
 from ml_pipeline.data.sources import Records, Types, Window
@@ -35,14 +37,27 @@ class Sent:
         self.adds: Links = reader.adds
         shapes = RawRecords(reader, source)
         shapes.of_json(body)
-        found = decode(body)
-        self.found = found if isinstance(found, list) else [found]
+        self.found = list(map(_record, _texts(body)))
         nested = any(isinstance(record, dict) and shapes.marks & record.keys() for record in self.found)
         self.shape = shapes.nested if nested else shapes.flat
 
     def read(self, window: Window) -> Iterator[Records]:
         """All of them at once."""
         yield self.shape.records(self.found)
+
+
+def _texts(body: bytes) -> list[bytes]:
+    """The records of a body that holds some, each as it stands."""
+    body = body.removeprefix(MARK).lstrip()
+    return [bytes(raw) for raw in msgspec.json.decode(body, type=list[msgspec.Raw])] if body[:1] == b"[" else [body]
+
+
+def _record(text: bytes) -> Any:
+    """One alone: a number that is too large for any machine must not spoil the others."""
+    try:
+        return decode(text)
+    except NOT_JSON:
+        return Broken("the record is not JSON", text.decode("utf-8", "backslashreplace"))
 
 
 def learn(

@@ -10,12 +10,12 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import httpx
 import uvicorn
 
 from ml_pipeline.api import app
@@ -92,8 +92,9 @@ def command(shop: Shop, folder: Path, *options: str, **environment: str) -> Iter
 def answers(url: str) -> bool:
     """Whether a server is there."""
     try:
-        return httpx.get(f"{url}/health", timeout=5).status_code == 200
-    except httpx.HTTPError:
+        with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
+            return bool(answer.status == 200)
+    except OSError:
         return False
 
 

@@ -44,6 +44,12 @@ def services(name: str) -> dict[str, Any]:
     return {f"services.{mode}": groups for mode, groups in GRANULARITIES[name].items()}
 
 
+def routes(name: str, mode: Mode) -> dict[str, list[str]]:
+    """The services of a granularity in their order, with their stages; or every stage, which is a service too."""
+    alone = {stage: [stage] for stage in (OFFLINE if mode == "offline" else ONLINE)}
+    return GRANULARITIES[name][mode] or alone
+
+
 def prepared(use_case: str, folder: Path) -> dict[str, Any]:
     """The parameters that make a run small, and in place what they name."""
     if use_case == "flights":

@@ -48,10 +48,15 @@ def end(folder: Path, patience: float = 3.0) -> bool:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write a file that only this user reads, from its first byte on, and that is whole or not there."""
+    """Write a file that only this user reads, from its first byte on, and that is whole or not there.
+
+    Where root replaces a file of another user, it stays that user's.
+    """
     new = path.with_name(f"{path.name}.new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        if os.geteuid() == 0 and path.exists():
+            os.chown(file.fileno(), path.stat().st_uid, path.stat().st_gid)
         file.write(text)
     new.replace(path)
 

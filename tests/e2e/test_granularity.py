@@ -5,26 +5,26 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import numpy as np
 import pytest
-import yaml
 from ml_pipeline_airflow import images, mounts
 
-from ml_pipeline import discovery, scaffold
+from ml_pipeline.api import exposure
+from ml_pipeline.api.settings import Bounds, Settings
 from ml_pipeline.artifacts.datasets import open_dataset
 from ml_pipeline.artifacts.store import Store
 from ml_pipeline.columns import Category
-from ml_pipeline.config_file import parse
-from ml_pipeline.stages import tasks
-from tests.airflow_site import settings
-from tests.api_site import AS_OF, Shop, await_true, command
+from ml_pipeline.discovery import find
+from tests.airflow_site import PATIENCE, settings
+from tests.api_site import await_true, live
 from tests.granularity import AS_OF as DAYS
-from tests.granularity import GRANULARITIES, MODES
+from tests.granularity import GRANULARITIES, MODES, prepared, routes, services
 
 pytestmark = [pytest.mark.airflow, pytest.mark.records]
 
@@ -174,41 +174,43 @@ def predicted(room: Path) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def shops(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Path]]:
-    """Granularity -> the part of a store that shop has filled, ordered over REST, service by service."""
-    found: dict[str, Path] = {}
-    for name, groups in GRANULARITIES.items():
-        folder = tmp_path_factory.mktemp(name)
-        (folder / "use_cases").mkdir()
-        scaffold.new("shop", None, folder / "use_cases")
-        pipeline = folder / "use_cases/shop/pipeline.yaml"
-        pipeline.write_text(f"{pipeline.read_text()}\n{yaml.safe_dump({'services': groups})}")
-        with command(Shop(folder / "use_cases", str(folder / "store")), folder, "--use-case", "shop") as server:
-            order_all(server.url, pipeline.read_text())
-        found[name] = folder / "store/shop"
-    yield found
-    discovery._packages.cache_clear()
+def rest(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Granularity -> a store that both use cases have filled, ordered over REST, both at a time."""
+    folder = tmp_path_factory.mktemp("rest")
+    return {name: _ordered(folder / name, name) for name in GRANULARITIES}
 
 
-def order_all(url: str, pipeline: str) -> None:
+def _ordered(folder: Path, name: str) -> Path:
+    """As in Airflow, parameters say what pipeline.yaml would: the routes are those of a server that has read them."""
+    store = str(folder / "store")
+    with pytest.MonkeyPatch.context() as patch, ThreadPoolExecutor(len(DAYS)) as pool:
+        patch.setenv("ML_PIPELINE_STORE", store)
+        own = {use_case: prepared(use_case, folder / use_case) | services(name) for use_case in DAYS}
+        patch.setattr(exposure, "find", lambda use_case: find(use_case, own[use_case]))
+        patient = Bounds(lost_after=PATIENCE)
+        with live(Settings(use_cases=tuple(DAYS), store=store, bounds=patient)) as url:
+            orders = [pool.submit(order_all, url, use_case, name, own[use_case]) for use_case in DAYS]
+            for order in orders:
+                order.result()
+    return folder / "store"
+
+
+def order_all(url: str, use_case: str, granularity: str, parameters: dict[str, Any]) -> None:
     """Every service of both modes, one after the other, as an outside orchestrator does."""
-    with httpx.Client(base_url=url, timeout=60) as client:
+    no_rest = httpx.Limits(max_keepalive_connections=0)  # on a busy machine a connection rests longer than it may
+    with httpx.Client(base_url=url, timeout=60, limits=no_rest) as client:
         for mode in MODES:
-            for task in tasks(parse(pipeline, "shop", {}), mode):
-                run = client.post(f"/shop/{mode}/{task.name}", params=_named(task.name, mode), json=_body(mode))
+            run_id = f"{mode}-1"
+            body = {"as_of": DAYS[use_case], "run_id": run_id, "parameters": parameters}
+            for service, stages in routes(granularity, mode).items():
+                # Without a run id, this route takes records.
+                named = {"run_id": run_id} if service == "serve" else {}
+                run = client.post(f"/{use_case}/{mode}/{service}", params=named, json=body)
                 assert run.status_code == 202, run.text
-                done = await_true(lambda run=run: _over(client, run.headers["location"]), 300)
+                done = await_true(partial(_over, client, run.headers["location"]), PATIENCE)
                 assert done["state"] == "done", done
-                assert [own["stage"] for own in done["results"]] == [step.name for step in task.steps]
-
-
-def _named(service: str, mode: str) -> dict[str, str]:
-    """Without a run id, this route takes records."""
-    return {"run_id": f"{mode}-1"} if service == "serve" else {}
-
-
-def _body(mode: str) -> dict[str, Any]:
-    return {"as_of": AS_OF.isoformat(), "run_id": f"{mode}-1"}
+                found = [own["stage"].partition(".")[0] for own in done["results"]]
+                assert list(dict.fromkeys(found)) == stages
 
 
 def _over(client: httpx.Client, path: str) -> dict[str, Any] | None:
@@ -216,10 +218,13 @@ def _over(client: httpx.Client, path: str) -> dict[str, Any] | None:
     return None if run["state"] in ("queued", "running") else run
 
 
+@pytest.mark.parametrize("use_case", DAYS)
 class TestOverRest:
-    def test_every_granularity_has_the_same_content(self, shops: dict[str, Path]) -> None:
-        """The version differs, because the text of pipeline.yaml counts, where the services stand."""
-        same_but_for_the_version([*shops.values()])
+    def test_every_granularity_has_the_content_that_it_has_through_airflow(
+        self, airflow: dict[str, Path], rest: dict[str, Path], use_case: str
+    ) -> None:
+        same([airflow[use_case] / "single" / use_case, *(store / use_case for store in rest.values())])
 
-    def test_what_lies_within_a_service_stays_in_memory(self, shops: dict[str, Path]) -> None:
-        assert [passed(shops[name]) & INTERIM for name in GRANULARITIES] == [set(), {"combined"}, INTERIM]
+    def test_what_lies_within_a_service_stays_in_memory(self, rest: dict[str, Path], use_case: str) -> None:
+        found = [passed(rest[name] / use_case) & INTERIM for name in GRANULARITIES]
+        assert found == [set(), {"combined"}, INTERIM]

@@ -67,11 +67,24 @@ def test_secrets_that_were_made_in_part_are_made_again(tmp_path: Path) -> None:
 def test_the_token_opens_the_online_service_and_only_its_hash_goes_there(tmp_path: Path) -> None:
     stack_secrets.make(tmp_path, ME)
     token = (tmp_path / stack_secrets.TOKEN).read_text().strip()
-    known = tokens.TokenFile(tmp_path / "secrets/api_tokens")
+    known = tokens.TokenFile(tmp_path / "tokens/tokens.yaml")
     found = known.find(token.encode())
     assert found is not None
     assert set(found.scopes) == set(tokens.SCOPES)
-    assert not [path for path in (tmp_path / "secrets").iterdir() if token in path.read_text()]
+    assert not [path for path in tmp_path.glob("*/*") if token in path.read_text()]
+
+
+@pytest.mark.skipif(ME != 0, reason="only root can give a file away")
+def test_a_token_that_root_adds_is_read_by_the_services_user(tmp_path: Path) -> None:
+    stack_secrets.make(tmp_path, stack.USER)
+    path = tmp_path / "tokens/tokens.yaml"
+    before = path.stat()
+    tokens.add(path, "nightly", ["score"])
+    assert path.stat().st_ino != before.st_ino
+    assert {(own.stat().st_uid, own.stat().st_mode & 0o777) for own in (path, path.parent)} == {
+        (stack.USER, 0o600),
+        (stack.USER, 0o700),
+    }
 
 
 def test_every_secret_of_the_compose_file_is_made_and_every_one_that_is_made_is_used(
@@ -81,6 +94,7 @@ def test_every_secret_of_the_compose_file_is_made_and_every_one_that_is_made_is_
     made = {path.name for path in (tmp_path / "secrets").iterdir()}
     named = {name for service in compose["services"].values() for name in service.get("secrets", ())}
     assert made == set(compose["secrets"]) == named
+    assert "${STACK_FOLDER}/tokens:/run/tokens:ro" in compose["services"]["online"]["volumes"]
     for name, own in compose["secrets"].items():
         assert own == {"file": f"${{STACK_FOLDER}}/secrets/{name}"}
 
@@ -106,6 +120,16 @@ def test_the_proxy_alone_holds_the_socket_and_only_what_runs_tasks_reaches_it(co
     assert [name for name in services if "docker.sock" in str(services[name].get("volumes"))] == ["proxy"]
     assert {name for name in services if "engine" in services[name]["networks"]} == {"proxy", "scheduler", "worker"}
     assert compose["networks"]["engine"] == compose["networks"]["backend"] == {"internal": True}
+
+
+def test_stages_reach_the_store_alone_and_those_that_fetch_records_reach_out(compose: dict[str, Any]) -> None:
+    networks, services = compose["networks"], compose["services"]
+    assert (networks["stages"], networks["outside"]) == ({"internal": True}, {})
+    assert {name for name in services if "outside" in services[name]["networks"]} == {"store", "online"}
+    for service, own in (("scheduler", "ML_PIPELINE_"), ("worker", "ML_PIPELINE_"), ("proxy", "")):
+        environment = services[service]["environment"]
+        names = [environment[f"{own}{name}"] for name in (f"{'STAGES_' * (not own)}NETWORK", "INGEST_NETWORK")]
+        assert names == [f"${{COMPOSE_PROJECT_NAME}}_{name}" for name in stack.NETWORKS]
 
 
 def test_the_compose_file_works_with_the_first_compose_and_with_the_second(compose: dict[str, Any]) -> None:

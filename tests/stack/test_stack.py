@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -13,6 +14,7 @@ from urllib.parse import quote
 import pytest
 
 from containers import stack_health
+from ml_pipeline.api import tokens
 from tests.airflow_site import PATIENCE, wait
 from tests.stack.conftest import AS_OF, NAME, PROJECT, Stack, post
 
@@ -68,6 +70,18 @@ def test_the_online_service_scores_a_record_with_the_model_just_promoted(running
     assert 0 < scored["prediction"] < 1
     (promoted,) = running.ask("/api/v2/assets/events")["asset_events"]
     assert answer["model_version"] == promoted["extra"]["model_version"]
+
+
+def test_a_token_that_is_added_counts_at_once(running: Stack) -> None:
+    url, file = f"{running.url('online')}/{NAME}/online/serve?as_of={AS_OF}", running.folder / "tokens/tokens.yaml"
+    token = tokens.add(file, "deputy", ["score"])
+
+    def let_in() -> bool:
+        with suppress(HTTPError):
+            return bool(post(url, RECORD, token=token)["predictions"])
+        return False
+
+    wait(let_in, PATIENCE, lambda: running.log("online"))
 
 
 def test_no_secret_is_in_sight_and_no_service_has_more_than_it_needs(running: Stack) -> None:
@@ -171,7 +185,7 @@ def _trigger(running: Stack, dag: str, folder: Path) -> str:
 
 def _secrets(folder: Path) -> set[str]:
     """All that is random in the files of secrets."""
-    files = [*(folder / "secrets").iterdir(), folder / "api_token"]
+    files = [*(folder / "secrets").iterdir(), *(folder / "tokens").iterdir(), folder / "api_token"]
     found = {word for file in files for word in re.findall(r"[\w=-]{20,}", file.read_text())}
     return {word for word in found if re.search(r"\d", word)}
 
