@@ -20,6 +20,8 @@ import subprocess
 import sys
 import tarfile
 import time
+from collections.abc import Iterable
+from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,6 +36,8 @@ from ml_pipeline.stages import IMAGES  # noqa: E402
 
 REPOSITORY = "ml-pipeline"
 LABEL = "ml-pipeline.contents"
+MADE_OF = "ml-pipeline.made-of"
+"""A label: the digest of all that an image's contents follow from, so that they are not listed a second time."""
 INDEX_SETTINGS = ("index-url", "extra-index-url", "find-links", "trusted-host")
 CHATTER = ("--->", "Removing intermediate container")
 """What the builder says beside what its steps say."""
@@ -151,7 +155,7 @@ def build(client: Any, recipe: Recipe, parent: str) -> Any:
     progress = Progress(recipe.name)
     arguments = {"BASE_IMAGE": parent, **index_arguments(), **proxy_arguments(), **recipe.arguments}
     built = run_build(client, progress, buildargs=arguments, **recipe.context)
-    image = sign(client, progress, built, contents(client, built, *recipe.dockerfiles))
+    image = signed(client, recipe, built) or sign(client, progress, recipe, built)
     digest = image.labels[LABEL]
     for tag in (digest[:12], "latest"):
         image.tag(f"{REPOSITORY}/{recipe.name}", tag)
@@ -164,17 +168,34 @@ def contents(client: Any, image: str, *dockerfiles: str) -> bytes:
     # What the client removes leaves its volumes behind, but for those that are memory.
     bounds = {"remove": True, "network_mode": "none", "tmpfs": {"/spill": ""}}
     listed = client.containers.run(image, ["-I", "-c", LIST_CONTENTS], entrypoint=["/opt/venv/bin/python"], **bounds)
-    recipes = {name: digest_of(ROOT / "containers" / name / "Dockerfile") for name in sorted({"base", *dockerfiles})}
-    return json.dumps({**json.loads(listed), "recipes": recipes}, indent=1, sort_keys=True).encode()
+    return json.dumps({**json.loads(listed), "recipes": recipes(dockerfiles)}, indent=1, sort_keys=True).encode()
 
 
-def sign(client: Any, progress: Progress, image: str, held: bytes) -> Any:
+def recipes(dockerfiles: Iterable[str]) -> dict[str, str]:
+    """Digests of the Dockerfiles that an image comes from, by their folder."""
+    return {name: digest_of(ROOT / "containers" / name / "Dockerfile") for name in sorted({"base", *dockerfiles})}
+
+
+def made_of(recipe: Recipe, image: str) -> str:
+    """A digest of all that the contents of an image follow from."""
+    return hashlib.sha256(json.dumps([image, LIST_CONTENTS, recipes(recipe.dockerfiles)]).encode()).hexdigest()
+
+
+def signed(client: Any, recipe: Recipe, image: str) -> Any:
+    """The image with its contents, where it is there from an earlier build; None elsewhere."""
+    found = client.images.list(f"{REPOSITORY}/{recipe.name}", filters={"label": f"{MADE_OF}={made_of(recipe, image)}"})
+    return found[0] if found else None
+
+
+def sign(client: Any, progress: Progress, recipe: Recipe, image: str) -> Any:
     """The image with its contents as files and label."""
+    held = contents(client, image, *recipe.dockerfiles)
     digest = hashlib.sha256(held).hexdigest()
-    recipe = f"FROM {image}\nCOPY contents contents.json /etc/ml-pipeline/\nLABEL {LABEL}={digest}\n"
-    files = {"Dockerfile": recipe.encode(), "contents": digest.encode() + b"\n", "contents.json": held}
-    signed = run_build(client, progress, fileobj=archive(files), custom_context=True)
-    return client.images.get(signed)
+    labels = f"LABEL {LABEL}={digest} {MADE_OF}={made_of(recipe, image)}"
+    steps = f"FROM {image}\nCOPY contents contents.json /etc/ml-pipeline/\n{labels}\n"
+    files = {"Dockerfile": steps.encode(), "contents": digest.encode() + b"\n", "contents.json": held}
+    made = run_build(client, progress, fileobj=archive(files), custom_context=True)
+    return client.images.get(made)
 
 
 def run_build(client: Any, progress: Progress, **what: Any) -> str:
@@ -202,9 +223,17 @@ def archive(files: dict[str, bytes]) -> io.BytesIO:
 
 def index_arguments() -> dict[str, str]:
     """Where this machine's pip looks for packages, as far as a container can look there too."""
+    return parse_index(_pip_settings(tuple(sorted(own for own in os.environ.items() if own[0].startswith("PIP_")))))
+
+
+@cache
+def _pip_settings(environment: tuple[tuple[str, str], ...]) -> str:
+    """What `pip config list` prints; asked once, as it takes longer than a build of what has not changed."""
     pip = shutil.which("pip") or shutil.which("pip3")
     command = [pip, "config", "list"] if pip else [sys.executable, "-m", "pip", "config", "list"]
-    return parse_index(subprocess.run(command, capture_output=True, text=True, check=False).stdout)
+    return subprocess.run(
+        command, env={**os.environ, **dict(environment)}, capture_output=True, text=True, check=False
+    ).stdout
 
 
 def parse_index(listed: str) -> dict[str, str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+import requests
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
@@ -41,6 +42,7 @@ def test_nothing_breaks(url: str) -> None:
     operations = [result.ok() for result in schema.get_all_operations()]
     assert len(operations) > 30
     statuses: set[int] = set()
+    session = requests.Session()
     for operation in operations:
         stage = operation.path.startswith("/shop/") and operation.path not in (
             "/shop/online/serve",
@@ -48,11 +50,12 @@ def test_nothing_breaks(url: str) -> None:
         )
         for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
             with suppress(Unsatisfiable):  # nothing can be wrong with a request that has no parameters
-                statuses |= tried(operation, mode, url, FEW if stage else EXAMPLES)
+                statuses |= tried(operation, mode, url, session, FEW if stage else EXAMPLES)
+    session.close()
     assert {200, 202, 404, 422} <= statuses
 
 
-def tried(operation: Any, mode: GenerationMode, url: str, examples: int) -> set[int]:
+def tried(operation: Any, mode: GenerationMode, url: str, session: requests.Session, examples: int) -> set[int]:
     """The statuses that came back for requests of one kind."""
     statuses: set[int] = set()
 
@@ -66,7 +69,7 @@ def tried(operation: Any, mode: GenerationMode, url: str, examples: int) -> set[
     )
     @given(operation.as_strategy(generation_mode=mode))
     def once(case: Any) -> None:
-        answer = case.call(base_url=url)
+        answer = case.call(base_url=url, session=session)
         statuses.add(answer.status_code)
         assert answer.status_code < 500 or answer.status_code == 503, (case.as_curl_command(), answer.text)
         assert not any(word in answer.text for word in FORBIDDEN), (case.as_curl_command(), answer.text)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
-from ml_pipeline.artifacts import embedded
+from ml_pipeline.artifacts import embedded, store
 from ml_pipeline.artifacts.store import Store, _client
 from ml_pipeline.contract import StageRequest
 from ml_pipeline.run import default_run_id, run
@@ -50,6 +51,7 @@ def test_a_store_that_goes_away_is_a_503_and_scoring_goes_on(
     folder = tmp_path / "embedded"
     folder.mkdir()
     monkeypatch.setattr(embedded, "S3_PORT", 0)
+    monkeypatch.setattr(store, "RETRY", {"max_retries": 1, "retry_timeout": timedelta(seconds=2)})
     endpoint = embedded.start(folder)
     try:
         for name, value in endpoint.environment.items():

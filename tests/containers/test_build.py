@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from pathlib import Path
 from types import SimpleNamespace
@@ -34,6 +35,24 @@ def test_a_variable_wins_over_a_file() -> None:
 
 def test_without_pip_settings_there_are_no_arguments() -> None:
     assert build.parse_index("") == {}
+
+
+def test_pip_is_asked_again_only_where_its_variables_are_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def listed(*_: Any, **__: Any) -> SimpleNamespace:
+        asked.append(os.environ["PIP_INDEX_URL"])
+        return SimpleNamespace(stdout=f":env:.index-url='{asked[-1]}'\n")
+
+    monkeypatch.setattr(build, "subprocess", SimpleNamespace(run=listed))
+    build._pip_settings.cache_clear()
+    found = []
+    for index in ("https://one.invalid", "https://one.invalid", "https://two.invalid"):
+        monkeypatch.setenv("PIP_INDEX_URL", index)
+        found.append(build.index_arguments()["PIP_INDEX_URL"])
+    build._pip_settings.cache_clear()
+    assert found == ["https://one.invalid", "https://one.invalid", "https://two.invalid"]
+    assert asked == ["https://one.invalid", "https://two.invalid"]
 
 
 def test_an_archive_is_the_same_every_time() -> None:

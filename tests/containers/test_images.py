@@ -173,6 +173,13 @@ def test_contents_list_what_is_inside(client: Any, find: Find) -> None:
     assert not [path for path in held["source"] if "__pycache__" in path]
 
 
+def test_contents_are_listed_once_for_what_has_not_changed(
+    client: Any, find: Find, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(build, "contents", None)
+    assert build.build(client, build.Recipe.shared("serve"), find("base").id).id == find("serve").id
+
+
 @pytest.fixture
 def no_secret_left(client: Any) -> Iterator[None]:
     """The engine keeps the stage that fetched packages, for the next build; of this one there is none."""
