@@ -19,8 +19,10 @@ ENGINE := $(shell docker version >/dev/null 2>&1 && echo yes)
 
 SITE = $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 
-# Tests that start servers or work through many records: those of a file share them, two files run at a time.
+# Tests that start servers or work through many records.
 SLOW := airflow or browser or containers or records or store or postgres
+# Files at a time, whose tests share what they start; one more than there are processors, as one of them mostly waits.
+FILES := $(shell expr $$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN) + 1)
 
 .PHONY: install demo test check engine images images-table ui up down logs store stop clean lock bench bench-online soak bench-quality bench-nightly bench-boundaries bench-backfill
 .DEFAULT_GOAL := help
@@ -34,15 +36,14 @@ demo: $(READY) $(if $(ENGINE),images) ## Train and score as of one day, end to e
 	@$(BIN)/python -m ml_pipeline_airflow.demo $(USE_CASE) $(AS_OF)
 
 test: $(READY) $(if $(ENGINE),images) ## The whole suite; what needs a container engine only where there is one
-	$(BIN)/python -m pytest -q -n auto -m "not ($(SLOW))"
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder -m "($(SLOW))$(if $(ENGINE),, and not containers)"
+	$(BIN)/python -m pytest -q -n $(FILES) --dist loadfile --no-loadscope-reorder $(if $(ENGINE),,-m "not containers")
 
 check: $(READY) ## Lint, types, import contracts, quick tests
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -n auto -m "not (long or $(SLOW))"
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m "not (long or $(SLOW))"
 
 engine: ## Install and start a container engine (Debian, root), with a base image where no registry answers
 	$(PYTHON) containers/engine.py

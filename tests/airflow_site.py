@@ -40,6 +40,9 @@ def settings(folder: Path, **more: str) -> dict[str, str]:
         "ML_PIPELINE_RUNNER": "process",
         "AIRFLOW_HOME": str(folder / "airflow"),
         "AIRFLOW__API__PORT": str(_free_port()),
+        # As many processes as tasks that may run at a time are started at once; files of DAGs do not change meanwhile.
+        "AIRFLOW__CORE__PARALLELISM": "4",
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "120",
         "PYTHONPATH": str(ROOT / "plugins"),
     }
     return kept | own | more

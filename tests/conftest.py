@@ -46,6 +46,21 @@ settings.load_profile("patient")
 PACKAGE = Path(__file__).with_name("parcels")
 SOURCE = versions._source
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE", "AWS_ENDPOINT_URL_S3")
+LONGEST = (
+    "e2e/test_main_job.py",
+    "e2e/test_main_job_trials.py",
+    "stack/test_stack.py",
+    "e2e/test_guide.py",
+    "e2e/test_granularity.py",
+    "e2e/test_versions_dags.py",
+    "containers/test_use_case_images.py",
+    "e2e",
+    "containers",
+    "airflow",
+    "use_cases",
+    "api",
+)
+"""What takes minutes, longest first."""
 DAYS, PER_DAY = 40, 50
 DEPOTS = ("north", "south", "west")
 AS_OF = dt.datetime(2024, 2, 4, 23, tzinfo=dt.UTC)
@@ -133,10 +148,18 @@ class Parcels:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Whatever runs parcels takes long, all together."""
+    """Whatever runs parcels takes long, all together. The longest begin, so that none is left over at the end."""
     for item in items:
         if "template" in getattr(item, "fixturenames", ()):
             item.add_marker("long")
+    turns = {path: _turn(path) for path in {item.path for item in items}}
+    items.sort(key=lambda item: turns[item.path])
+
+
+def _turn(path: Path) -> int:
+    """The place in LONGEST of a file or its folder."""
+    name = path.relative_to(Path(__file__).parent).as_posix()
+    return next((turn for turn, own in enumerate(LONGEST) if name == own or name.startswith(f"{own}/")), len(LONGEST))
 
 
 def quarantined(dataset: Dataset) -> list[tuple[str, Any]]:

@@ -341,6 +341,7 @@ def test_two_links_of_one_name_are_two_boxes(monkeypatch: pytest.MonkeyPatch) ->
     assert boxes(draw(use_case, "models"), "postprocess") == ["keep", "keep"]
 
 
+@pytest.mark.long
 def test_the_same_use_case_is_drawn_the_same_in_every_process() -> None:
     script = (
         "from ml_pipeline.discovery import find; from ml_pipeline.graph import draw\n"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import socket
 import stat
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +54,19 @@ def client(endpoint: Endpoint, key: str = "", secret: str = "") -> Any:
         client_options={"allow_http": True},
         retry_config={"max_retries": 0},
     )
+
+
+@contextmanager
+def another_server() -> Iterator[int]:
+    """The port of one that has nothing to say, and says so."""
+    with HTTPServer((embedded.bridge_address(), 0), BaseHTTPRequestHandler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_what_is_put_is_got(endpoint: Endpoint) -> None:
@@ -171,10 +186,7 @@ def test_a_start_that_fails_tells_the_servers_last_words(tmp_path: Path, monkeyp
 
 def test_a_port_that_another_server_took_meanwhile_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     choose = embedded._ports
-    with socket.socket() as other:
-        other.bind((embedded.bridge_address(), 0))
-        other.listen()
-        taken = other.getsockname()[1]
+    with another_server() as taken:
         chosen: list[dict[str, int]] = []
 
         def ports(before: Mapping[str, int], address: str) -> dict[str, int]:

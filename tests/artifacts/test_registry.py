@@ -320,6 +320,7 @@ def test_an_entry_of_which_the_answer_was_lost_is_written(tmp_path: Path) -> Non
     assert registry.promotions() == [entry(1)]
 
 
+@pytest.mark.long
 def test_of_eight_processes_that_promote_at_once_one_wins(registry: Registry) -> None:
     for name in ("before", *(f"racer {n}" for n in range(8))):
         add(registry, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -11,6 +12,18 @@ from containers import build
 from ml_pipeline.stages import IMAGES
 
 NAMES = ("base", *IMAGES)
+
+
+def left(client: Any, word: str) -> set[str]:
+    """Images without a name in whose history a word is; those of others come and go meanwhile."""
+    from docker.errors import ImageNotFound
+
+    found = set()
+    for image in client.api.images(filters={"dangling": True}, quiet=True):
+        with suppress(ImageNotFound):
+            if word in str(client.api.history(image)):
+                found.add(image)
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ import pytest
 
 from containers import build
 from ml_pipeline.stages import IMAGES, STAGES
+from tests.containers.conftest import left
 
 Find = Callable[[str], Any]
 Run = Callable[..., str]
@@ -184,9 +185,8 @@ def test_contents_are_listed_once_for_what_has_not_changed(
 def no_secret_left(client: Any) -> Iterator[None]:
     """The engine keeps the stage that fetched packages, for the next build; of this one there is none."""
     yield
-    for image in client.images.list(filters={"dangling": True}):
-        if "a-secret.invalid" in str(image.history()):
-            client.images.remove(image.id)
+    for image in left(client, "a-secret.invalid"):
+        client.images.remove(image)
 
 
 def test_another_build_has_the_same_contents_and_keeps_no_word_of_the_index(

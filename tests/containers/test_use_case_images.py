@@ -19,6 +19,7 @@ from containers.use_case_images import own_images
 from ml_pipeline import discovery
 from ml_pipeline.contract import StageRequest, StageResult, run_key
 from ml_pipeline.errors import ConfigError
+from tests.containers.conftest import left
 
 Find = Callable[[str], Any]
 Run = Callable[..., str]
@@ -63,6 +64,8 @@ class Rain(Chain):
 class Umbrella(Preparation):
     steps = chain(keep("day", "noon", "prediction", "model_version"))
 '''
+SECRET = "a-use-case-secret.invalid"
+"""A host that pip is told to trust; by it the builds of these tests are known."""
 HELD = "print(open('/etc/ml-pipeline/contents.json').read())"
 """A program that tells an image's contents."""
 
@@ -208,26 +211,20 @@ def csv(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def built(client: Any, find: Find, csv: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """The images of one use case in a folder and of one in a package, as `make images` builds them."""
-    folders, site, before = tmp_path_factory.mktemp("cases"), tmp_path_factory.mktemp("site"), unfinished(client)
+    folders, site = tmp_path_factory.mktemp("cases"), tmp_path_factory.mktemp("site")
     write(folders / "Rain", str(csv), train="tabulate\n")
     install(site, "rainy.cases", "rainy", str(csv))
     own: dict[str, build.Built] = {kind: build.Built(find(kind), 0) for kind in KINDS}
     with found(folders, site) as patch:
         patch.setattr(discovery, "names", lambda: ["Rain", "rainy"])
-        patch.setenv("PIP_TRUSTED_HOST", "a-use-case-secret.invalid")
+        patch.setenv("PIP_TRUSTED_HOST", SECRET)
         assert build.build_own(client, own) == []
         yield {name: image for name, (image, _) in own.items()}
     for name in own.keys() - set(KINDS):
         for tag in client.images.get(f"{build.REPOSITORY}/{name}").tags:
             client.images.remove(tag, force=True)
-    for image in unfinished(client) - before:
+    for image in left(client, SECRET):
         client.images.remove(image)
-
-
-def unfinished(client: Any) -> set[str]:
-    """What the engine keeps of a use case's builds beside the images."""
-    kept = client.images.list(filters={"dangling": True})
-    return {image.id for image in kept if "WORKDIR /tmp/requirements" in str(image.history())}
 
 
 @pytest.mark.containers
@@ -287,7 +284,7 @@ print(compiled == str(case.folder / "models.py"), *sorted(path.name for path in 
     def test_no_word_of_the_index_stays(self, built: dict[str, Any]) -> None:
         for name in ("rain-train", "rainy-data"):
             told = json.dumps([built[name].history(), built[name].attrs])
-            assert "a-secret" not in told
+            assert SECRET not in told
             assert "://" not in told
 
     def test_what_the_image_has_stays_as_it_is(self, client: Any, built: dict[str, Any]) -> None:

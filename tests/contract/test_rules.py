@@ -307,6 +307,7 @@ def test_a_model_that_nobody_names_escapes(newcomer: Callable[..., None]) -> Non
     assert escaped(BaseModel, {f"{PACKAGES}.{name}"}, tried) == [f"{PACKAGES}.{name}.models.Forgotten"]
 
 
+@pytest.mark.long
 def test_a_newcomer_that_hashes_words_answers_otherwise_in_another_process(
     newcomer: Callable[..., None], tmp_path: Path
 ) -> None:

@@ -61,6 +61,7 @@ def test_a_run_is_triggered_from_the_form_and_turns_green(site: Site, tmp_path: 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=browser_path, args=SWITCHES)
         page = browser.new_page(viewport={"width": 1500, "height": 1000})
+        page.set_default_timeout(PATIENCE * 1000)
         page.goto(site.url)
         page.fill("input[name=username]", "admin")
         page.fill("input[name=password]", password(site.folder))
