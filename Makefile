@@ -19,9 +19,9 @@ ENGINE := $(shell docker version >/dev/null 2>&1 && echo yes)
 
 SITE = $(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'
 
-# Tests that start servers or work through many records.
+# Tests that start servers or work through many records: those of a file share them.
 SLOW := airflow or browser or containers or records or store or postgres
-# Files at a time, whose tests share what they start; one more than there are processors, as one of them mostly waits.
+# Of these, files at a time: one more than there are processors, as one of them mostly waits.
 FILES := $(shell expr $$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN) + 1)
 
 .PHONY: install demo test check engine images images-table ui up down logs store stop clean lock bench bench-online soak bench-quality bench-nightly bench-boundaries bench-backfill
@@ -36,7 +36,8 @@ demo: $(READY) $(if $(ENGINE),images) ## Train and score as of one day, end to e
 	@$(BIN)/python -m ml_pipeline_airflow.demo $(USE_CASE) $(AS_OF)
 
 test: $(READY) $(if $(ENGINE),images) ## The whole suite; what needs a container engine only where there is one
-	$(BIN)/python -m pytest -q -n $(FILES) --dist loadfile --no-loadscope-reorder $(if $(ENGINE),,-m "not containers")
+	$(BIN)/python -m pytest -q -n auto -m "not ($(SLOW))"
+	$(BIN)/python -m pytest -n $(FILES) --dist loadfile --no-loadscope-reorder -m "($(SLOW))$(if $(ENGINE),, and not containers)"
 
 check: $(READY) ## Lint, types, import contracts, quick tests
 	$(BIN)/ruff check .

@@ -136,10 +136,14 @@ class Quarantine(_Strict, frozen=True):
 
 
 class Resources(_Strict, frozen=True):
-    """What a stage may use: processes on this machine stay within them, containers are held to them."""
+    """What a stage may use: processes on this machine stay within them, containers are held to them.
+
+    `gpus`: how many of the machine's a container gets whose stages compute with the model.
+    """
 
     memory: str = "2GB"
     cpus: Annotated[float, msgspec.Meta(gt=0)] = 2.0
+    gpus: Annotated[int, msgspec.Meta(ge=0)] = 0
 
     @property
     def memory_bytes(self) -> int:

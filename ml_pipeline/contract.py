@@ -24,6 +24,8 @@ REALTIME = "realtime-"
 """How the names of runs begin that nobody ordered: each holds what was scored online over a few seconds."""
 MEMORY = "memory:"
 """How the address of a dataset begins that nobody but the steps of one service read: it is gone with their process."""
+TRY = re.compile(r".*-(\d{1,6})")
+"""Attempts whose names end in a number are tries of the same work; a later one has the higher number."""
 RUN_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+:@=-]*")
 
 
@@ -117,6 +119,16 @@ class StageResult(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
 def run_key(run_id: str, stage: str) -> str:
     """Where in the use case's folder the result of a stage lies."""
     return f"runs/{run_id}/{stage}/result.json"
+
+
+def is_later(attempt: str, than: str) -> bool:
+    """Whether an attempt is a later try of the same work than another; never, where their names do not say so.
+
+    >>> is_later("0198-10", "0198-9"), is_later("a", "b")
+    (True, False)
+    """
+    one, other = TRY.fullmatch(attempt), TRY.fullmatch(than)
+    return bool(one and other and int(one[1]) > int(other[1]))
 
 
 def moment(text: str, timezone: str) -> dt.datetime:

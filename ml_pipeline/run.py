@@ -16,10 +16,10 @@ import msgspec
 from ml_pipeline.artifacts.passing_store import PassingStore
 from ml_pipeline.artifacts.versions import SystemVersion, system_version
 from ml_pipeline.config import UseCaseConfig
-from ml_pipeline.contract import Artifact, StageRequest, StageResult, Status, run_key
+from ml_pipeline.contract import Artifact, StageRequest, StageResult, Status, is_later, run_key
 from ml_pipeline.discovery import UseCase, find
 from ml_pipeline.engines.local import LocalEngine
-from ml_pipeline.errors import NothingToDo
+from ml_pipeline.errors import NotFoundError, NothingToDo, StageError
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.stages import Stage, Step, needs, passing, select
 from ml_pipeline.stopwatch import ACTIVITIES, watch
@@ -65,6 +65,7 @@ def run(request: StageRequest, progress: Progress = lambda *_: None) -> list[Sta
     order = Order(request, use_case, system_version(use_case, request.images), progress, store)
     results: dict[str, StageResult] = {}
     for at, step in enumerate(chosen):
+        _make_way(order, step)
         waits_for = [need.name for need in needs(step, chosen) if results[need.name].status == "skipped"]
         results[step.name] = (
             _skipped(order, step, f"{waits_for[0]} was skipped") if waits_for else _run_step(order, step)
@@ -99,6 +100,34 @@ def _run_step(order: Order, step: Step) -> StageResult:
     return _leave(order, step, msgspec.structs.replace(result, spent=rounded))
 
 
+def _make_way(order: Order, step: Step) -> None:
+    """Remove the result of an earlier attempt, so that of attempts at the same time only the first to end leaves one.
+
+    Raises:
+        StageError: the result is of a later one.
+    """
+    key = run_key(order.request.run_id, step.name)
+    left = _left_by(order, key)
+    if left and is_later(left, order.request.attempt):
+        raise StageError(
+            f"a later try of {step.name} has left its result already",
+            given=f"try {order.request.attempt}, and the result of {left}",
+            do="nothing: the later one counts",
+        )
+    if left:
+        order.store.delete(key)
+
+
+def _left_by(order: Order, key: str) -> str:
+    """The attempt whose result is there; empty where there is none that can be read."""
+    try:
+        return msgspec.json.decode(order.store.get(key), type=StageResult).attempt
+    except NotFoundError:
+        return ""
+    except msgspec.MsgspecError:
+        return "one that cannot be read"
+
+
 def handler_of(stage: Stage) -> type[BaseHandler]:
     """The handler that a row of the table names."""
     module, _, name = stage.handler.partition(":")
@@ -125,7 +154,13 @@ def _result(own: StageRun, status: Status, seconds: float) -> StageResult:
 
 def _leave(order: Order, step: Step, result: StageResult) -> StageResult:
     content = msgspec.json.format(msgspec.json.encode(result), indent=2)
-    order.store.put(run_key(order.request.run_id, step.name), content)
+    key = run_key(order.request.run_id, step.name)
+    if not order.store.create(key, content) and (left := _left_by(order, key)) != result.attempt:
+        raise StageError(
+            f"another try of {step.name} has left its result meanwhile",
+            given=f"try {result.attempt}, and the result of {left}",
+            do="nothing, if the other one is at work; else run it again",
+        )
     aside = f", {sum(result.quarantined.values()):,} set aside" if result.quarantined else ""
     rows = f"{result.rows_in:,} rows in, {result.rows_out:,} out"
     made_up = f", synthetic records of {', '.join(result.synthetic)}" if result.synthetic else ""

@@ -37,6 +37,7 @@ class Stage(NamedTuple):
     """A row of the table. `handler` is `module:class` below `ml_pipeline.handlers`; `image` is the leanest for it.
 
     What an `interim` stage writes is there for the stages after it; what others write people and later runs look at.
+    Those that may use a `gpu` compute with the model.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Stage(NamedTuple):
     per_source: bool = False
     trains: bool = False
     interim: bool = False
+    gpu: bool = False
 
     def flow(self, mode: Mode) -> Flow | None:
         """What it reads and writes in a mode; none where the mode does not have it."""
@@ -107,6 +109,7 @@ STAGES = (
         online=None,
         learning=Flow(("train", "start"), ("model",)),
         trains=True,
+        gpu=True,
     ),
     Stage(
         "evaluate",
@@ -116,6 +119,7 @@ STAGES = (
         offline=Flow(("model", "test"), ("verdict",)),
         online=None,
         learning=Flow(("model", "test"), ("verdict",)),
+        gpu=True,
     ),
     Stage(
         "promote",
@@ -133,6 +137,7 @@ STAGES = (
         "serve",
         offline=None,
         online=Flow(("combined",), ("predictions",)),
+        gpu=True,
     ),
     Stage(
         "postprocess",

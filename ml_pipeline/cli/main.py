@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from ml_pipeline.cli import api, models, replay, runs, snapshots, store, use_cases
+from ml_pipeline.cli import api, models, replay, runs, snapshots, store, sweep, use_cases
 from ml_pipeline.cli.common import Commands, say
 from ml_pipeline.errors import Terminated
 
@@ -57,6 +57,6 @@ def _abandon(*_: object) -> None:
 
 for command in (
     *runs.COMMANDS, *use_cases.COMMANDS, models.models_group, snapshots.forget_command, store.store_group,
-    *api.COMMANDS, replay.replay_command,
+    *api.COMMANDS, replay.replay_command, sweep.sweep_command,
 ):  # fmt: skip
     main.add_command(command)

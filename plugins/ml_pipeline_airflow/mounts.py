@@ -9,8 +9,6 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,6 +20,14 @@ STAGE_USER = 10001
 """Who stages are in a container where Airflow is root; elsewhere they are who Airflow is."""
 
 SECRETS = "/run/secrets"
+
+FOLDER = "ml-pipeline-secrets-"
+"""How the names of folders with copies of credentials begin."""
+
+SECRET = re.compile(
+    r"""(?:secret|password|token|private_key)\w*"?\s*[=:]\s*"?([^\s"]{6,})|^(?:[^:\n]*:){4}(\S{6,})$""", re.I | re.M
+)
+"""What is secret in a file with credentials: by its name in INI and JSON, by its place in a password file."""
 
 FILES = {
     "AWS_SHARED_CREDENTIALS_FILE": "aws-credentials",
@@ -38,8 +44,9 @@ LOCAL = re.compile("((?:sqlite:)?(?:file://)?)(/.*)")
 
 
 class Secrets(NamedTuple):
-    """Files with credentials as a container gets them: the mounts, and the variables that point at them."""
+    """Files with credentials as a container gets them: their folder, the mounts, the variables that point at them."""
 
+    folder: str
     mounts: list[Mount]
     variables: dict[str, str]
 
@@ -49,20 +56,35 @@ def user() -> int:
     return os.getuid() or STAGE_USER
 
 
-@contextmanager
-def secrets() -> Iterator[Secrets]:
-    """A copy of the credentials for one task, readable by its container's user alone, gone afterwards.
+def secrets() -> Secrets:
+    """A copy of the credentials for one container, readable by its user alone, there until `forget`.
 
     The copy lies in the system's folder for temporary files (`TMPDIR`): where Airflow itself runs in a container, that
-    must be a folder which the engine sees at the same path.
+    must be a folder which the engine sees at the same path. What is secret in it is masked in Airflow's logs.
     """
-    folder = Path(tempfile.mkdtemp(prefix="ml-pipeline-secrets-"))
+    found = {name: content for name in FILES if (content := _content(name))}
+    if not found:
+        return Secrets("", [], {})
+    for content in found.values():
+        _mask(content)
+    folder = tempfile.mkdtemp(prefix=FOLDER)
     try:
-        found = {name: content for name in FILES if (content := _content(name))}
-        mounts = [_secret(folder / FILES[name], content) for name, content in found.items()]
-        yield Secrets(mounts, {name: f"{SECRETS}/{FILES[name]}" for name in found})
-    finally:
+        mounts = [_secret(Path(folder) / FILES[name], content) for name, content in found.items()]
+    except BaseException:
+        forget(folder)
+        raise
+    return Secrets(folder, mounts, {name: f"{SECRETS}/{FILES[name]}" for name in found})
+
+
+def forget(folder: str) -> None:
+    """Remove a copy of the credentials; any other folder, whatever an engine's labels say, is left alone."""
+    if Path(folder).name.startswith(FOLDER) and Path(folder).parent == Path(tempfile.gettempdir()):
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def copies() -> list[Path]:
+    """Folders with copies of credentials on this machine, also those that a worker which was killed has left."""
+    return sorted(Path(tempfile.gettempdir()).glob(f"{FOLDER}*"))
 
 
 def store_mount(folder: Path) -> Mount:
@@ -133,6 +155,14 @@ def _content(name: str) -> str:
         return "\n".join(["[default]", *lines, ""])
     path = Path(os.environ.get(name) or USUAL.get(name, "")).expanduser()
     return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def _mask(content: str) -> None:
+    """Whatever a stage says, its credentials are no part of Airflow's logs."""
+    from airflow.sdk.log import mask_secret
+
+    for by_name, by_place in SECRET.findall(content):
+        mask_secret(by_name or by_place)
 
 
 def _secret(path: Path, content: str) -> Mount:

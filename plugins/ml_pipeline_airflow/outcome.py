@@ -47,7 +47,14 @@ def settle(code: int, transcript: Transcript, because: str = "") -> None:
     if code == NothingToDo.exit_code:
         raise AirflowSkipException(transcript.sentence() or "The stage found nothing to do.")
     kind = AirflowFailException if code in PERMANENT else AirflowException
-    raise kind(" ".join(part for part in (transcript.sentence() or _last_words(code, transcript), because) if part))
+    what = transcript.sentence() or f"The stage ended with exit code {code}."
+    raise kind("\n".join(filter(None, [what, because])) + last_words(transcript))
+
+
+def last_words(transcript: Transcript) -> str:
+    """The last lines of a stage's log, to stand at the end of an error."""
+    said = "\n".join(transcript.tail)
+    return f" Its last lines:\n{said}\n" if said else " It said nothing."
 
 
 def results(request: StageRequest) -> list[StageResult]:
@@ -108,8 +115,3 @@ def _owed(step: str, given: str, address: str) -> StageError:
         expected="the StageResult of this attempt",
         do="read the task's log for what it did last, then clear the task to run it again",
     )
-
-
-def _last_words(code: int, transcript: Transcript) -> str:
-    said = "\n".join(transcript.tail)
-    return f"The stage ended with exit code {code}" + (f". Its last lines:\n{said}\n" if said else " and said nothing.")

@@ -14,7 +14,7 @@ from typing import IO, cast
 import msgspec
 
 import ml_pipeline
-from ml_pipeline_airflow.execution import GRACE
+from ml_pipeline_airflow.execution import GRACE, Line
 from ml_pipeline_airflow.stage_task import Order, StageTask
 
 COMMAND = (sys.executable, "-m", "ml_pipeline", "stage")
@@ -28,7 +28,7 @@ class ProcessStageOperator(StageTask):
     @contextmanager
     def start(self, order: Order) -> Iterator[StageProcess]:
         """Start the process; it and all it started are gone afterwards."""
-        process = StageProcess([*self.command, msgspec.json.encode(order.request).decode()])
+        process = StageProcess([*self.command, msgspec.json.encode(order.request).decode()], order.request.attempt)
         self.log.info("process %s", process.child.pid)
         try:
             yield process
@@ -39,7 +39,8 @@ class ProcessStageOperator(StageTask):
 class StageProcess:
     """One process and its children, in a session of their own so that all of them can be stopped."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], attempt: str) -> None:
+        self.attempt = attempt
         self.child = subprocess.Popen(  # noqa: S603 - the command is our own, its one argument is JSON
             command,
             env=environment(),
@@ -51,18 +52,27 @@ class StageProcess:
             start_new_session=True,
         )
 
-    def lines(self) -> Iterator[str]:
+    def lines(self) -> Iterator[Line]:
         """What it writes to standard error."""
         with cast("IO[str]", self.child.stderr) as stream:
-            yield from stream
+            yield from map(Line, stream)
 
-    def all_lines(self) -> None:
+    def all_lines(self) -> list[Line]:
         """A pipe keeps nothing."""
+        return []
 
     def exit_code(self) -> int | None:
         """None while it runs; 128 + the signal where one ended it, as a shell and a container say it."""
         code = self.child.poll()
         return 128 - code if code is not None and code < 0 else code
+
+    def post_mortem(self) -> str:
+        """All there is to know."""
+        return f"Process {self.child.pid}: exit code {self.exit_code()}."
+
+    def given_up(self) -> bool:
+        """A process ends with the task that started it."""
+        return False
 
     def stop(self) -> None:
         """SIGTERM, then SIGKILL to everything that is left."""

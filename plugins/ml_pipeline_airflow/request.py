@@ -42,13 +42,13 @@ def forced(stages: Iterable[str], force: Iterable[str]) -> bool:
     return any({step, step.partition(".")[0]} & set(force) for step in stages)
 
 
-def store_uri() -> str:
-    """The object store that this Airflow works with, a local folder as an absolute path.
+def store_uri(uri: str = "") -> str:
+    """The object store that is named, or that this Airflow works with; a local folder as an absolute path.
 
     Raises:
         UsageError: the environment names none.
     """
-    uri = os.environ.get("ML_PIPELINE_STORE", "")
+    uri = uri or os.environ.get("ML_PIPELINE_STORE", "")
     if not uri:
         raise UsageError(
             "Airflow was started without an object store",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -12,18 +11,28 @@ from typing import Any
 
 import msgspec
 from airflow.providers.docker.operators.docker import DockerOperator
-from docker.types import LogConfig, Mount
+from airflow.sdk.exceptions import AirflowSkipException
+from docker.errors import APIError
+from docker.types import DeviceRequest, LogConfig, Mount
 
 from ml_pipeline.discovery import UseCase, find
+from ml_pipeline.errors import PipelineError, StageError, UsageError
 from ml_pipeline.stages import select
 from ml_pipeline_airflow import images, mounts, request
-from ml_pipeline_airflow.container import LABEL, StageContainer
+from ml_pipeline_airflow.attach import attach, discard, keeping
+from ml_pipeline_airflow.container import StageContainer
 from ml_pipeline_airflow.docker_client import Limits, StageHook
-from ml_pipeline_airflow.execution import Execution
+from ml_pipeline_airflow.identity import TRY, Identity, identity, name
 from ml_pipeline_airflow.stage_task import Order, StageTask
 
 NETWORK = "ML_PIPELINE_NETWORK"
 """Variable that names the engine's network on which the store is reached; the default bridge without it."""
+
+INGEST_NETWORK = "ML_PIPELINE_INGEST_NETWORK"
+"""Variable that names the network of stages that fetch records; without it, the one on which the store is reached."""
+
+TAKEN = 409
+"""The engine's answer where the name of a container is taken."""
 
 LOG = LogConfig(type="json-file", config={"max-size": "20m", "max-file": "2"})
 
@@ -52,59 +61,133 @@ class StageOperator(StageTask, DockerOperator):  # type: ignore[misc]
 
     @contextmanager
     def start(self, order: Order) -> Iterator[StageContainer]:
-        """Start the container; it and its copy of the credentials are gone afterwards."""
+        """The container of an order, perhaps one of an earlier try; afterwards it is gone, or kept if it failed."""
         self._limits = _limits(order.config)
-        with closing(self.cli), mounts.secrets() as secrets:
-            container = StageContainer(self.cli, _name(order))
+        with closing(self.cli):
+            container = self._attached(order)
             try:
-                self._run(container, secrets, order)
                 yield container
-            finally:
+            except AirflowSkipException:
                 container.remove()
+                raise
+            except BaseException:
+                container.stop()
+                self._leave(container)
+                raise
+            container.remove()
 
-    def _run(self, container: StageContainer, secrets: mounts.Secrets, order: Order) -> None:
-        """Start the image that is there now, told what all images of the use case hold and where its records are."""
+    def _attached(self, order: Order) -> StageContainer:
+        """Take over what does the same already, or start it."""
+        keeping()
+        secrets = mounts.secrets()
+        try:
+            does = self._told(order, secrets)
+            wanted = identity(order, does=does, secrets=secrets.folder)
+            container = attach(self.cli, wanted, lambda: self._make(wanted, does, secrets, order))
+            whence = f"taken over from try {container.labels[TRY]}" if container.adopted else "started"
+            self.log.info("container %s (%s) %s", container.name, container.id[:12], whence)
+        except BaseException:
+            discard(self.cli, name(order), order.request.attempt)
+            mounts.forget(secrets.folder)
+            raise
+        if container.adopted:
+            mounts.forget(secrets.folder)
+        return container
+
+    def _told(self, order: Order, secrets: mounts.Secrets) -> dict[str, Any]:
+        """What a container does, as the engine is told it, but for its name, its labels and its secrets.
+
+        It runs the image that is there now, told what all images of the use case hold and where its records are.
+        """
         use_case = find(self.use_case, order.request.parameters)
         found = images.resolve(self.cli, self.references or images.needed(use_case))
         own = found[self.image]
         self.log.info("image %s is %s, contents %s", self.image, own.id, own.contents)
         places = _places(use_case, order)
+        sources = [mounts.source_mount(place.path) for place in places.values()]
         ordered = msgspec.structs.replace(
             order.request,
+            attempt="",
             images={kind: image.contents for kind, image in found.items()},
             parameters=order.request.parameters | _addresses(places),
         )
-        sources = [mounts.source_mount(place.path) for place in places.values()]
-        container.run(
-            own.id,
-            _labels(order),
-            self._host([*secrets.mounts, *_store(order), *sources], order),
-            command=["stage", msgspec.json.encode(ordered).decode()],
-            environment={**request.settings(), **self.environment, **secrets.variables, "HOME": "/tmp"},  # noqa: S108
-            user=f"{mounts.user()}:{mounts.user()}",
-        )
-        self.log.info("container %s (%s)", container.name, container.id[:12])
+        return {
+            "image": own.id,
+            "request": ordered,
+            "host": self._host([*_store(order), *sources], order),
+            "environment": {**request.settings(), **self.environment, **secrets.variables, "HOME": "/tmp"},  # noqa: S108
+            "user": f"{mounts.user()}:{mounts.user()}",
+        }
 
-    def because(self, execution: Execution, order: Order) -> str:
-        """Memory ran out: the one end that a stage cannot report itself."""
-        if not getattr(execution, "out_of_memory", False):
-            return ""
-        return (
-            f"The container ran out of its memory of {order.config.resources.memory}."
-            " To do: raise resources.memory in pipeline.yaml, or give fewer processors."
-        )
+    def _make(self, wanted: Identity, does: Mapping[str, Any], secrets: mounts.Secrets, order: Order) -> None:
+        """Create and start a container.
+
+        Raises:
+            APIError: the name is taken.
+            StageError: the engine refuses.
+        """
+        command = msgspec.structs.replace(does["request"], attempt=order.request.attempt)
+        try:
+            self.cli.create_container(
+                image=does["image"],
+                name=wanted.name,
+                labels=dict(wanted.labels),
+                host_config={**does["host"], "Mounts": [*does["host"]["Mounts"], *secrets.mounts]},
+                command=["stage", msgspec.json.encode(command).decode()],
+                environment=does["environment"],
+                user=does["user"],
+                detach=True,
+            )
+            self.cli.start(wanted.name)
+        except APIError as error:
+            if error.status_code == TAKEN:
+                raise
+            raise _refused(error, order) from error
+
+    def _leave(self, container: StageContainer) -> None:
+        """Keep what failed by itself; what a person stopped is no failure."""
+        length = keeping()
+        if self.killed or not length:
+            container.remove()
+        elif kept := container.keep():
+            self.log.warning("container %s is kept for %s: `docker logs %s`", kept, length, container.id[:12])
 
     def _host(self, wanted: list[Mount], order: Order) -> Any:
         """The client adds the limits."""
-        network = os.environ.get(NETWORK) or self.network_mode or "bridge"
+        gpus = order.config.resources.gpus if _computes(order) else 0
         return self.cli.create_host_config(
             mounts=wanted,
-            network_mode=network if _reaches_out(order) else "none",
+            network_mode=self._network(order),
             log_config=LOG,
             extra_hosts=self.extra_hosts,
-            device_requests=self.device_requests,
+            device_requests=[DeviceRequest(count=gpus, capabilities=[["gpu"]])] if gpus else None,
             shm_size=self.shm_size,
         )
+
+    def _network(self, order: Order) -> str:
+        """Ingest may reach out; all other stages reach the store alone, and none at all where it is a folder."""
+        if _ingested(order):
+            return os.environ.get(INGEST_NETWORK) or self._of_store()
+        return "none" if request.local_folder(order.request.store) else self._of_store()
+
+    def _of_store(self) -> str:
+        return os.environ.get(NETWORK) or self.network_mode or "bridge"
+
+
+def _refused(error: APIError, order: Order) -> PipelineError:
+    given = error.explanation or str(error)
+    if "device driver" in given:
+        return UsageError(
+            "the container engine has no GPU to give",
+            given=given,
+            expected=f"{order.config.resources.gpus} of them, as resources.gpus in pipeline.yaml says",
+            do="install the NVIDIA Container Toolkit on the engine's machine, or set resources.gpus to 0",
+        )
+    return StageError(
+        "the container engine refuses to start the stage",
+        given=given,
+        do="see the engine's log, and resources in pipeline.yaml",
+    )
 
 
 def _limits(config: Any) -> Limits:
@@ -117,9 +200,9 @@ def _ingested(order: Order) -> list[str]:
     return [step.source for step in chosen if not step.reads]
 
 
-def _reaches_out(order: Order) -> bool:
-    """Whether anything is to be had over the network: the store, or records."""
-    return request.local_folder(order.request.store) is None or bool(_ingested(order))
+def _computes(order: Order) -> bool:
+    """Whether a model is at work, which may make use of a GPU."""
+    return any(step.stage.gpu for step in select(order.config, order.request.mode, order.request.stages))
 
 
 def _places(use_case: UseCase, order: Order) -> dict[str, mounts.Place]:
@@ -137,25 +220,3 @@ def _addresses(places: Mapping[str, mounts.Place]) -> dict[str, str]:
 def _store(order: Order) -> list[Mount]:
     folder = request.local_folder(order.request.store)
     return [mounts.store_mount(folder)] if folder else []
-
-
-def _labels(order: Order) -> dict[str, str]:
-    ti = order.context["ti"]
-    index = -1 if ti.map_index is None else ti.map_index
-    values = {
-        "dag": ti.dag_id,
-        "run": ti.run_id,
-        "task": ti.task_id,
-        "map-index": index,
-        "try": ti.try_number,
-        "use-case": order.request.use_case,
-    }
-    return {LABEL + name: str(value) for name, value in values.items()}
-
-
-def _name(order: Order) -> str:
-    """The same for every try of a task instance, another for any other: also where two Airflows share an engine."""
-    labels = _labels(order)
-    whole = "\0".join([order.request.store, *(labels[LABEL + key] for key in ("dag", "run", "task", "map-index"))])
-    readable = f"{order.request.use_case}-{order.context['ti'].task_id}"[:40]
-    return f"ml-pipeline-{readable}-{hashlib.sha256(whole.encode()).hexdigest()[:12]}"

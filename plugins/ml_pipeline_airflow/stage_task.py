@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import msgspec
 from airflow.sdk import BaseOperator
-from airflow.sdk.exceptions import AirflowException
+from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
 
+from ml_pipeline.errors import StageError
 from ml_pipeline_airflow import outcome, promotion, request
-from ml_pipeline_airflow.execution import Execution, watch
+from ml_pipeline_airflow.execution import Execution, catch_up, watch
 from ml_pipeline_airflow.transcript import Transcript
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from ml_pipeline.config import UseCaseConfig
-    from ml_pipeline.contract import Mode, StageRequest
+    from ml_pipeline.contract import Mode, StageRequest, StageResult
 
 
 class Order(NamedTuple):
@@ -51,23 +53,38 @@ class StageTask(BaseOperator):
         """Start the steps; leaving the context ends and removes whatever was started."""
         raise NotImplementedError
 
-    def because(self, execution: Execution, order: Order) -> str:
-        """What the runner knows about a bad end that the stage could not say itself."""
-        return ""
-
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the steps and return a summary of what they left in the store."""
         with outcome.in_airflow_terms():
             order = self.order(context)
-            transcript = Transcript(self.log)
-            with self.start(order) as execution:
+            results = self._attend(order)
+            if results is None:
+                self.log.warning("what was taken over was stopped by whoever had started it; it is started anew")
+                results = self._attend(order)
+            promotion.announce(self, order, results or [])
+            return outcome.summary(order.request, results or [])
+
+    def _attend(self, order: Order) -> list[StageResult] | None:
+        """What the steps left; none where they were taken over from an earlier try, which has stopped them since."""
+        transcript = Transcript(self.log)
+        with self.start(order) as execution:
+            try:
                 code = watch(execution, transcript, lambda: self.killed)
-                because = self.because(execution, order) if code else ""
-            self._refuse_killed()
-            outcome.settle(code, transcript, because)
-            results = outcome.results(order.request)
-            promotion.announce(self, order, results)
-            return outcome.summary(order.request, results)
+                self._refuse_killed()
+                if execution.given_up():
+                    return None
+                outcome.settle(code, transcript, execution.post_mortem() if code else "")
+                return outcome.results(msgspec.structs.replace(order.request, attempt=execution.attempt))
+            except AirflowTaskTimeout as timeout:
+                raise self._timed_out(execution, transcript, timeout) from timeout
+
+    def _timed_out(self, execution: Execution, transcript: Transcript, timeout: BaseException) -> AirflowTaskTimeout:
+        """End it, and say how far it came."""
+        execution.stop()
+        with suppress(StageError):  # an engine that is away is no reason to forget that time was up
+            execution.exit_code()
+        catch_up(execution, transcript)
+        return AirflowTaskTimeout(f"{timeout}. {execution.post_mortem()}{outcome.last_words(transcript)}")
 
     def order(self, context: Context) -> Order:
         """The request of this very try.

@@ -5,14 +5,20 @@ from __future__ import annotations
 import json
 import logging
 import re
+import time
 from collections import deque
 from typing import Any
+
+from airflow.sdk._shared.secrets_masker import redact  # a run by `airflow dags test` does not do it to its log
 
 PREFIX = re.compile(r"^\S+(?: [\d:.,]+\S*)? +(DEBUG|INFO|WARNING|ERROR|CRITICAL):? +(.*)$", re.IGNORECASE)
 """A time, perhaps in two words, a level and the message."""
 
 TAIL = 20
-"""Lines kept for the message of a stage that dies without saying why."""
+"""Lines kept for the message of a stage that fails."""
+
+SILENCE = 60.0
+"""Seconds without a word after which the log says that the stage is at work, again and again."""
 
 
 class Transcript:
@@ -23,18 +29,27 @@ class Transcript:
         self.seen = 0
         self.tail: deque[str] = deque(maxlen=TAIL)
         self.error: dict[str, Any] = {}
+        self._began = self._heard = self._beaten = time.monotonic()
 
-    def add(self, line: str) -> None:
-        """Log a line with the level it bears; the JSON of an error is kept instead."""
+    def add(self, line: str, at: str = "") -> None:
+        """Log a line with its level and the time it is from, without secrets; the JSON of an error is kept instead."""
         self.seen += 1
-        line = line.rstrip()
+        self._heard = time.monotonic()
+        line = str(redact(line.rstrip()))
         error = _error(line)
         if error:
             self.error = error
         elif line:
             self.tail.append(line)
             level, message = _parse(line)
-            self.log.log(level, message)
+            self.log.log(level, message, **({"timestamp": at} if at else {}))
+
+    def beat(self) -> None:
+        """Say now and then that a silent stage is still at work."""
+        now = time.monotonic()
+        if now - max(self._heard, self._beaten) >= SILENCE:
+            self._beaten = now
+            self.log.info("at work for %.0f s, without a word for %.0f s", now - self._began, now - self._heard)
 
     def sentence(self) -> str:
         """The stage's own words about what went wrong; empty if it had none."""

@@ -4,21 +4,36 @@ from __future__ import annotations
 
 import gc
 import importlib
+import io
 import os
 import sys
+import tarfile
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from tests.airflow import worker
+
+if TYPE_CHECKING:
+    import docker
+    from ml_pipeline_airflow.stage_operator import StageOperator
 
 ROOT = Path(__file__).parents[2]
 STAND_IN = Path(__file__).with_name("stand_in.py")
 HOME = Path(tempfile.mkdtemp(prefix="ml-pipeline-airflow-"))
 """Airflow reads its settings when it is first imported, so they are made before any test is."""
+
+BASE = "ml-pipeline/serve:latest"
+DOCKERFILE = f"""\
+FROM {BASE}
+LABEL ml-pipeline.contents=sha256:stand-in
+COPY stand_in.py /stand_in.py
+ENTRYPOINT ["tini", "--", "python3", "/stand_in.py"]
+"""
 
 os.environ |= {
     "AIRFLOW_HOME": str(HOME),
@@ -111,20 +126,7 @@ def no_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 def context() -> Callable[..., dict[str, Any]]:
     """What Airflow tells a task when it runs, as far as stages need it."""
 
-    def make(try_number: int = 1, **params: Any) -> dict[str, Any]:
-        ti = SimpleNamespace(
-            id="0198-ti",
-            try_number=try_number,
-            dag_id="demo.offline_training",
-            run_id="r:1",
-            task_id="split",
-            map_index=-1,
-        )
-        dag_run = SimpleNamespace(run_type="manual", triggering_user_name="admin", clear_number=0)
-        asked = {"as_of": None, "force": [], "parameters": {}, "promote": False, **params}
-        return {"params": asked, "ti": ti, "task_instance": ti, "dag_run": dag_run, "run_id": "r:1"}
-
-    return make
+    return worker.context
 
 
 @pytest.fixture(scope="session")
@@ -133,3 +135,59 @@ def airflow_database(demo: Path) -> None:
     from airflow.utils.db import initdb
 
     initdb()
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[docker.DockerClient]:
+    """The engine, with an image whose stages are stand-ins."""
+    import docker
+
+    client = docker.from_env()
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        for name, content in (("Dockerfile", DOCKERFILE.encode()), ("stand_in.py", STAND_IN.read_bytes())):
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o644
+            archive.addfile(entry, io.BytesIO(content))
+    packed.seek(0)
+    client.images.build(fileobj=packed, custom_context=True, tag=worker.IMAGE, rm=True)
+    yield client
+    client.images.remove(worker.IMAGE, force=True)
+    client.close()
+
+
+@pytest.fixture
+def shared(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A store in a new folder that the containers' user may write to."""
+    folder = tmp_path_factory.mktemp("shared")
+    for parent in (folder, *folder.parents[:3]):
+        parent.chmod(0o755)
+    monkeypatch.setenv("ML_PIPELINE_STORE", str(folder / "store"))
+    return folder / "store"
+
+
+@pytest.fixture
+def operator(demo: Path, shared: Path) -> Callable[..., StageOperator]:
+    """Make an operator that runs a stand-in."""
+    return worker.operator
+
+
+@pytest.fixture
+def left(engine: docker.DockerClient, shared: Path) -> Iterator[Callable[[], list[Any]]]:
+    """The containers of this test's store that are there; afterwards none is."""
+
+    def listed() -> list[Any]:
+        return engine.containers.list(all=True, filters={"label": f"ml-pipeline.store={shared}"})
+
+    yield listed
+    for container in listed():
+        container.remove(force=True)
+
+
+@pytest.fixture
+def own_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder for temporary files in which nobody else leaves copies of credentials; workers have it too."""
+    folder = tmp_path / "tmp"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    monkeypatch.setattr(tempfile, "tempdir", str(folder))

@@ -10,6 +10,11 @@ import sys
 import time
 
 METRICS = {"metrics": {"roc_auc": {"value": 0.7}, "brier": {"value": 0.2}}}
+FAILURES = {
+    "nothing": (99, "NothingToDo", "no new records"),
+    "usage": (2, "UsageError", "there is no such stage"),
+    "broken": (70, "PipelineError", "the stage broke"),
+}
 HOW = os.environ.get("STAND_IN", "done")
 
 
@@ -73,6 +78,17 @@ def green(*_: object) -> None:
     os._exit(0)
 
 
+def gate(request: dict) -> None:
+    """Waits for a file in the use case's part of the store, leaves one for each start, heeds SIGTERM as stages do."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    folder = pathlib.Path(request["store"]) / request["use_case"]
+    folder.mkdir(exist_ok=True)
+    (folder / f"started-{request['attempt']}").touch()
+    say("INFO", "waiting at the gate")
+    while not (folder / "gate").exists():
+        time.sleep(0.05)
+
+
 def main() -> None:
     assert sys.argv[1] == "stage"
     request = json.loads(sys.argv[2])
@@ -87,12 +103,14 @@ def main() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         say("INFO", "hanging")
         time.sleep(60)
-    if HOW == "nothing":
-        fail(99, "NothingToDo", "no new records")
-    if HOW == "usage":
-        fail(2, "UsageError", "there is no such stage")
-    if HOW == "broken":
-        fail(70, "PipelineError", "the stage broke")
+    if HOW == "gated":
+        gate(request)
+    if HOW == "leaky":
+        secret = probe(request)["secret"]
+        say("WARNING", f"the credentials are {secret.split()}")
+        fail(70, "PipelineError", f"the stage said {secret.split()[-1]}")
+    if HOW in FAILURES:
+        fail(*FAILURES[HOW])
     if HOW == "dumb":
         os._exit(7)
     if HOW == "greedy":

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -13,11 +14,12 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", *mounts.FILES):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "tmp").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "tmp"))
 
 
 def test_where_there_are_no_credentials_nothing_is_mounted() -> None:
-    with mounts.secrets() as secrets:
-        assert secrets == ([], {})
+    assert mounts.secrets() == ("", [], {})
 
 
 def test_a_credentials_file_is_copied_for_one_task_and_read_only(
@@ -25,22 +27,49 @@ def test_a_credentials_file_is_copied_for_one_task_and_read_only(
 ) -> None:
     (tmp_path / "keys").write_text("[default]\n")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "keys"))
-    with mounts.secrets() as secrets:
-        (mount,) = secrets.mounts
-        copy = Path(mount["Source"])
-        assert copy.read_text() == "[default]\n"
-        assert copy.stat().st_mode & 0o777 == 0o400
-        assert mount["ReadOnly"] is True
-        assert secrets.variables == {"AWS_SHARED_CREDENTIALS_FILE": "/run/secrets/aws-credentials"}
+    secrets = mounts.secrets()
+    (mount,) = secrets.mounts
+    copy = Path(mount["Source"])
+    assert copy.read_text() == "[default]\n"
+    assert copy.stat().st_mode & 0o777 == 0o400
+    assert mount["ReadOnly"] is True
+    assert secrets.variables == {"AWS_SHARED_CREDENTIALS_FILE": "/run/secrets/aws-credentials"}
+    assert mounts.copies() == [copy.parent] == [Path(secrets.folder)]
+    mounts.forget(secrets.folder)
     assert not copy.parent.exists()
 
 
 def test_keys_in_the_environment_become_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
-    with mounts.secrets() as secrets:
-        text = Path(secrets.mounts[0]["Source"]).read_text()
+    text = Path(mounts.secrets().mounts[0]["Source"]).read_text()
     assert text == "[default]\naws_access_key_id = a\naws_secret_access_key = b\n"
+
+
+def test_no_other_folder_is_ever_removed(tmp_path: Path) -> None:
+    elsewhere = tmp_path / f"{mounts.FOLDER}elsewhere"
+    elsewhere.mkdir()
+    for folder in (str(elsewhere), str(tmp_path), f"{tmp_path}/tmp", "", "/"):
+        mounts.forget(folder)
+    assert elsewhere.exists()
+    assert (tmp_path / "tmp").exists()
+
+
+@pytest.mark.parametrize(
+    ("content", "secrets"),
+    [
+        ("[default]\naws_access_key_id = AKIDTEST\naws_secret_access_key = hush/hush+1\n", ["hush/hush+1"]),
+        ("[a]\naws_session_token=tok-en-tok-en\nregion = us-east-1\n", ["tok-en-tok-en"]),
+        ('{"type": "x", "private_key": "-----BEGIN", "private_key_id": "0123456789"}', ["-----BEGIN", "0123456789"]),
+        ("db.host:5432:shop:reader:s3cret-word\n*:*:*:*:short\n", ["s3cret-word"]),
+        ("[default]\n", []),
+    ],
+)
+def test_what_is_secret_in_a_file_is_masked(content: str, secrets: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    masked: list[str] = []
+    monkeypatch.setattr("airflow.sdk.log.mask_secret", masked.append)
+    mounts._mask(content)
+    assert masked == secrets
 
 
 def test_stages_are_never_root() -> None:
@@ -64,15 +93,14 @@ def test_a_password_file_of_postgresql_is_found_where_it_usually_is(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     (tmp_path / ".pgpass").write_text("usual")
-    with mounts.secrets() as secrets:
-        (mount,) = secrets.mounts
-        assert Path(mount["Source"]).read_text() == "usual"
-        assert Path(mount["Source"]).stat().st_mode & 0o777 == 0o400
-        assert secrets.variables == {"PGPASSFILE": "/run/secrets/pgpass"}
+    secrets = mounts.secrets()
+    (mount,) = secrets.mounts
+    assert Path(mount["Source"]).read_text() == "usual"
+    assert Path(mount["Source"]).stat().st_mode & 0o777 == 0o400
+    assert secrets.variables == {"PGPASSFILE": "/run/secrets/pgpass"}
     (tmp_path / "other").write_text("other")
     monkeypatch.setenv("PGPASSFILE", str(tmp_path / "other"))
-    with mounts.secrets() as secrets:
-        assert Path(secrets.mounts[0]["Source"]).read_text() == "other"
+    assert Path(mounts.secrets().mounts[0]["Source"]).read_text() == "other"
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_other_failures_may_be_retried() -> None:
 
 
 def test_a_stage_that_dies_silently_leaves_its_last_lines() -> None:
-    with pytest.raises(AirflowException, match=r"(?s)exit code 137.*reading part 7.*ran out of memory"):
+    with pytest.raises(AirflowException, match=r"(?s)exit code 137.*ran out of memory.*reading part 7"):
         outcome.settle(137, said("12:00:00 INFO reading part 7"), "It ran out of memory.")
     with pytest.raises(AirflowException, match="said nothing"):
         outcome.settle(1, said())

@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import io
 import os
 import signal
-import tarfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,61 +11,12 @@ import docker
 import msgspec
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSkipException
+from ml_pipeline_airflow import container as life
 from ml_pipeline_airflow.container import StageContainer
 from ml_pipeline_airflow.mounts import STAGE_USER
 from ml_pipeline_airflow.stage_operator import StageOperator
 
 from ml_pipeline.errors import StageError
-
-BASE = "ml-pipeline/serve:latest"
-TAG = "ml-pipeline-test/stand-in:latest"
-DOCKERFILE = f"""\
-FROM {BASE}
-LABEL ml-pipeline.contents=sha256:stand-in
-COPY stand_in.py /stand_in.py
-ENTRYPOINT ["tini", "--", "python3", "/stand_in.py"]
-"""
-
-
-@pytest.fixture(scope="session")
-def engine() -> Iterator[docker.DockerClient]:
-    """The engine, with an image whose stages are stand-ins."""
-    client = docker.from_env()
-    program = Path(__file__).with_name("stand_in.py").read_bytes()
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for name, content in (("Dockerfile", DOCKERFILE.encode()), ("stand_in.py", program)):
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(content), 0o644
-            archive.addfile(entry, io.BytesIO(content))
-    packed.seek(0)
-    client.images.build(fileobj=packed, custom_context=True, tag=TAG, rm=True)
-    yield client
-    client.images.remove(TAG, force=True)
-    client.close()
-
-
-@pytest.fixture
-def shared(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A store in a new folder that the containers' user may write to."""
-    folder = tmp_path_factory.mktemp("shared")
-    for parent in (folder, *folder.parents[:3]):
-        parent.chmod(0o755)
-    monkeypatch.setenv("ML_PIPELINE_STORE", str(folder / "store"))
-    return folder / "store"
-
-
-@pytest.fixture
-def operator(demo: Path, shared: Path) -> Callable[..., StageOperator]:
-    """Make an operator that runs a stand-in."""
-
-    def make(how: str = "done", **more: Any) -> StageOperator:
-        settings = {"references": {"data": TAG}, "stages": ["split"], "environment": {"STAND_IN": how}, **more}
-        made = StageOperator(task_id="split", use_case="demo", mode="offline", image="data", **settings)
-        made.as_of, made.airflow_run = "2013-09-01", "r:1"
-        return made
-
-    return make
 
 
 def seen(store: Path) -> dict[str, Any]:
@@ -86,8 +35,8 @@ def test_without_an_engine_the_error_says_what_to_do(
 @pytest.mark.containers
 class TestOnAnEngine:
     @pytest.fixture(autouse=True)
-    def _ready(self, engine: docker.DockerClient) -> None:
-        self.engine = engine
+    def _ready(self, engine: docker.DockerClient, left: Callable[[], list[Any]]) -> None:
+        self.engine, self.listed = engine, left
 
     def test_a_missing_image_is_not_retried_and_the_error_says_what_to_do(
         self, operator: Callable[..., StageOperator], context: Callable[..., Any]
@@ -128,6 +77,8 @@ class TestOnAnEngine:
         assert (host["ReadonlyRootfs"], host["CapDrop"], host["Privileged"]) == (True, ["ALL"], False)
         assert "no-new-privileges" in host["SecurityOpt"]
         assert list(host["Tmpfs"]) == ["/tmp"]
+        assert host["LogConfig"] == {"Type": "json-file", "Config": {"max-size": "20m", "max-file": "2"}}
+        assert not host["DeviceRequests"]
         assert host["NetworkMode"] == "none"  # the store is a folder and split asks nobody
         assert found["Config"]["User"] == f"{STAGE_USER}:{STAGE_USER}"
         assert "hush-hush" not in str(found)
@@ -237,45 +188,49 @@ class TestOnAnEngine:
             signal.signal(signal.SIGTERM, before)
         assert self.left() == []
 
-    def test_a_container_that_a_dead_worker_left_is_removed_first(
-        self, operator: Callable[..., StageOperator], context: Callable[..., Any]
-    ) -> None:
-        first, second = operator("hang"), operator()
-        with first.start(first.order(context())) as old:
-            second.execute(context(try_number=2))
-            assert old.exit_code() == 137
-        assert self.left() == []
-
     def test_a_strangers_container_of_the_same_name_is_left_alone(
         self, operator: Callable[..., StageOperator], context: Callable[..., Any]
     ) -> None:
         made = operator("hang")
         with made.start(made.order(context())) as mine:
             name = mine.name
-        stranger = self.engine.containers.create(TAG, name=name)
+        stranger = self.engine.containers.create(made.references["data"], name=name)
         try:
             with pytest.raises(StageError, match="another program"):
                 operator().execute(context())
         finally:
             stranger.remove()
 
-    def test_stopping_and_removing_what_is_gone_is_no_error(self) -> None:
-        container = StageContainer(self.engine.api, "gone")
-        container.id = "0" * 64
-        container.stop()
-        container.remove()
-        assert container.exit_code() == 137
-        assert container.all_lines() == []
+    def test_stopping_and_removing_what_is_gone_is_no_error(
+        self, operator: Callable[..., StageOperator], context: Callable[..., Any]
+    ) -> None:
+        made = operator("hang")
+        with made.start(made.order(context())) as container:
+            self.engine.api.remove_container(container.id, force=True)
+            container.stop()
+            container.remove()
+            assert container.keep() == ""
+            assert container.exit_code() == 137
+            assert "Somebody removed the container" in container.post_mortem()
+            assert container.all_lines() == []
 
-    def test_an_engine_that_goes_away_is_said_in_words(self, no_engine: str) -> None:
-        client = docker.APIClient(base_url=no_engine, version="1.41")
-        container = StageContainer(client, "any")
-        container.id = "0" * 64
-        container.stop()
-        container.remove()
-        with pytest.raises(StageError, match=r"stopped answering.*make engine"):
-            container.exit_code()
-        client.close()
+    def test_an_engine_that_goes_away_for_good_is_said_in_words(
+        self,
+        operator: Callable[..., StageOperator],
+        context: Callable[..., Any],
+        no_engine: str,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        monkeypatch.setattr(life, "PATIENCE", 0.0)
+        made = operator("hang", docker_url="unix:///var/run/docker.sock")
+        with made.start(made.order(context())) as container:
+            away = docker.APIClient(base_url=no_engine, version="1.41")
+            there, container.client = container.client, away
+            assert container.exit_code() is None  # it may be back soon
+            with pytest.raises(StageError, match=r"stopped answering.*make engine"):
+                container.exit_code()
+            away.close()
+            container.client = there
 
     def mounted(self, container: StageContainer) -> dict[str, bool]:
         """Path of each mount that is no secret, and whether it may be written."""
@@ -283,6 +238,5 @@ class TestOnAnEngine:
         return {mount["Destination"]: mount["RW"] for mount in found if "/run/secrets" not in mount["Destination"]}
 
     def left(self) -> list[str]:
-        """Containers of this test's task that are still there."""
-        found = self.engine.containers.list(all=True, filters={"label": "ml-pipeline.use-case=demo"})
-        return [container.name for container in found]
+        """Containers of this test's task that are still there, but for those that failed and are kept."""
+        return [container.name for container in self.listed() if "-try-" not in container.name]
