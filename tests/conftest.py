@@ -115,6 +115,7 @@ class Parcels:
             del sys.modules[module]
         shutil.rmtree(self.folder / "__pycache__", ignore_errors=True)
         discovery._packages.cache_clear()
+        versions._installed.cache_clear()
 
     def request(self, mode: Mode, *stages: str, as_of: dt.datetime = AS_OF, **more: Any) -> StageRequest:
         """An order; the run has the name it gets by default."""

@@ -98,8 +98,11 @@ def _install(folder: Path, name: str, pipeline: str) -> None:
 
 
 def _forget(discovery: Any) -> None:
+    from ml_pipeline.artifacts import versions
+
     importlib.invalidate_caches()
     discovery._packages.cache_clear()
+    versions._installed.cache_clear()
 
 
 @pytest.fixture

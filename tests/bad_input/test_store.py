@@ -71,9 +71,7 @@ def test_a_store_that_does_not_answer(parcels: Parcels, command: Command, settin
         settings.setenv("AWS_ACCESS_KEY_ID", "a")
         settings.setenv("AWS_SECRET_ACCESS_KEY", "b")
         result = command(*ASKED, "s3://ml-pipeline")
-    _stopped(
-        result, 69, "StoreError: the object store did not answer as it should. Given: s3://ml-pipeline/parcels/raw/"
-    )
+    _stopped(result, 69, "StoreError: the object store did not answer as it should. Given: s3://ml-pipeline/parcels/")
     assert "AWS_ENDPOINT_URL" in result.stderr
 
 
