@@ -78,6 +78,7 @@ class Worker:
 def _work(
     environment: dict[str, str], path: list[str], settings: dict[str, Any], told: dict[str, Any], file: Path
 ) -> None:
+    os.environ.clear()  # the process that it is a copy of began in the environment of another test
     os.environ |= environment
     sys.path[:] = path
     tempfile.tempdir = None  # to be looked up in the environment again
