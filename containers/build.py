@@ -227,13 +227,11 @@ def index_arguments() -> dict[str, str]:
 
 
 @cache
-def _pip_settings(environment: tuple[tuple[str, str], ...]) -> str:
-    """What `pip config list` prints; asked once, as it takes longer than a build of what has not changed."""
+def _pip_settings(_variables: tuple[tuple[str, str], ...]) -> str:
+    """What `pip config list` prints; asked once while pip's variables are the same, as it takes longer than a build."""
     pip = shutil.which("pip") or shutil.which("pip3")
     command = [pip, "config", "list"] if pip else [sys.executable, "-m", "pip", "config", "list"]
-    return subprocess.run(
-        command, env={**os.environ, **dict(environment)}, capture_output=True, text=True, check=False
-    ).stdout
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
 def parse_index(listed: str) -> dict[str, str]:

@@ -114,7 +114,7 @@ class ScoringService:
         They are scored in one go, unless anything about any of them is out of the ordinary.
         """
         together = self._together(bodies) if len(bodies) > 1 else None
-        return [self._alone(body) for body in bodies] if together is None else [*together]
+        return list(map(self._alone, bodies)) if together is None else [*together]
 
     def score_arrow(self, body: bytes, *, version: str = "", as_of: dt.datetime | None = None) -> bytes:
         """`score_json` for an Arrow IPC stream: another one, all but the predictions in its metadata, as JSON."""

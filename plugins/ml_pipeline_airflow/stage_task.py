@@ -57,12 +57,10 @@ class StageTask(BaseOperator):
         """Run the steps and return a summary of what they left in the store."""
         with outcome.in_airflow_terms():
             order = self.order(context)
-            results = self._attend(order)
-            if results is None:
+            while (results := self._attend(order)) is None:
                 self.log.warning("what was taken over was stopped by whoever had started it; it is started anew")
-                results = self._attend(order)
-            promotion.announce(self, order, results or [])
-            return outcome.summary(order.request, results or [])
+            promotion.announce(self, order, results)
+            return outcome.summary(order.request, results)
 
     def _attend(self, order: Order) -> list[StageResult] | None:
         """What the steps left; none where they were taken over from an earlier try, which has stopped them since."""
