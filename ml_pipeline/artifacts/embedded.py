@@ -269,8 +269,12 @@ def _keys(folder: Path) -> tuple[str, str]:
 
 
 def _end(folder: Path) -> bool:
-    """End the server; weed leaves local sockets behind, named by its ports."""
-    ended = end(folder)
+    """End the server; weed leaves local sockets behind, named by its ports.
+
+    Asked to end, it waits a quarter of a minute for connections of its own parts; what it was given is on disk before
+    it answers, so it need not be waited for.
+    """
+    ended = end(folder, patience=1.0)
     for port in _saved(folder).get("ports", {}).values():
         for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108
             left.unlink(missing_ok=True)

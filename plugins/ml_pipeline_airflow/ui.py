@@ -27,6 +27,7 @@ def main() -> int:
         "AIRFLOW__API__HOST": "127.0.0.1",
         "AIRFLOW__API__PORT": PORT,
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"http://127.0.0.1:{PORT}/execution/",
+        "AIRFLOW__CORE__PARALLELISM": os.environ.get("AIRFLOW__CORE__PARALLELISM", "8"),  # processes, all begun at once
     }
     command = ["airflow", "standalone"]
     return os.execvpe(command[0], command, environment)  # noqa: S606 - found on the PATH just set

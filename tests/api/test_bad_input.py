@@ -26,6 +26,8 @@ from ml_pipeline.run import default_run_id, run
 from tests.api.conftest import Clients
 from tests.api_site import AS_OF, QUICK, RECORD, Shop, live
 
+pytestmark = pytest.mark.long
+
 DOORS = {
     "score": "/shop/online/serve",
     "infer": "/v2/models/shop/infer",

@@ -11,6 +11,8 @@ from ml_pipeline.api.tokens import SCOPES, add
 from tests.api.conftest import Clients
 from tests.api_site import RECORD, Shop
 
+pytestmark = pytest.mark.long
+
 ROUTES = {
     "read": [
         ("GET", "/metrics"),

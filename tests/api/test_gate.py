@@ -19,6 +19,8 @@ from ml_pipeline.realtime.service import ScoringService
 from tests.api.conftest import Clients
 from tests.api_site import RECORD, Shop, await_true, live
 
+pytestmark = pytest.mark.long
+
 SERVE = "/shop/online/serve"
 HEAD = b"POST /shop/online/serve HTTP/1.1\r\nhost: localhost\r\n"
 

@@ -20,6 +20,8 @@ from ml_pipeline.contract import StageRequest
 from tests.api.conftest import Clients
 from tests.api_site import AS_OF, QUICK, Shop, await_true
 
+pytestmark = pytest.mark.long
+
 DAY = {"as_of": "2024-06-16"}
 
 
@@ -69,7 +71,6 @@ def test_a_run_is_found_by_its_run_id_too(client: httpx.Client) -> None:
     over(client, ordered["id"], "done")
 
 
-@pytest.mark.long
 def test_stages_that_are_ordered_one_by_one_find_each_other(client: httpx.Client) -> None:
     for stage in ("ingest", "prepare", "combine"):
         ordered = client.post(f"/shop/offline/{stage}", json={"as_of": "2024-06-10"}).json()

@@ -12,6 +12,8 @@ from ml_pipeline.api.tokens import SCOPES, Scope, TokenFile, add
 from tests.api.conftest import Clients
 from tests.api_site import QUICK, Shop
 
+pytestmark = pytest.mark.long
+
 
 def test_every_route_refuses_a_token_without_its_scope(shop: Shop, client_of: Clients, tmp_path: Path) -> None:
     path = tmp_path / "tokens.yaml"

@@ -22,6 +22,8 @@ from ml_pipeline.artifacts.store import Store
 from ml_pipeline.contract import REALTIME, StageResult
 from tests.api_site import RECORD, Shop, await_true, command
 
+pytestmark = pytest.mark.long
+
 SERVE = "/shop/online/serve"
 SHOP = ("--use-case", "shop")
 LONG = {"as_of": "2024-06-16", "parameters": {"evaluate.replicates": 10_000}, "force": True}
@@ -105,7 +107,6 @@ def test_a_server_that_is_killed_loses_its_runs_and_another_says_so(
     assert not any(child.is_running() for child in children)
 
 
-@pytest.mark.long
 def test_several_workers_are_one_server(shop: Shop, tmp_path: Path) -> None:
     with command(shop, tmp_path, *SHOP, "--workers", "2") as server:
 

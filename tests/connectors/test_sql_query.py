@@ -371,6 +371,7 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path, batches: Callable[..
     assert content or not path.exists()
 
 
+@pytest.mark.long
 def test_a_damaged_file_gives_no_half_of_its_records(sqlite: Database, batches: Callable[..., Any]) -> None:
     sqlite.fill(*((row, "x" * 500, 1.0, None) for row in range(500)))
     path = Path(sqlite.address.removeprefix("sqlite:"))

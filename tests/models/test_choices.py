@@ -22,6 +22,7 @@ def rows(seed: int, count: int, classes: int = 3) -> tuple[np.ndarray, np.ndarra
     return y, p, chance.integers(0, 4, count).astype(float)
 
 
+@pytest.mark.long
 @settings(max_examples=40, deadline=None)
 @given(seed=SEEDS, count=st.integers(10, 300), classes=st.integers(3, 6))
 def test_metrics_are_those_of_scikit_learn(seed: int, count: int, classes: int) -> None:

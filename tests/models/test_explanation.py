@@ -207,6 +207,7 @@ def test_all_reasons_together_are_the_score(make_batch: Callable) -> None:
         assert fitted["estimator"]["bias"] + total == pytest.approx(np.log(p[row] / (1 - p[row])), abs=0.005 * 60)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("effects", [1, 1000])
 def test_reasons_are_the_same_however_many_rows_are_compared_together(
     effects: int, make_batch: Callable, monkeypatch: pytest.MonkeyPatch

@@ -81,6 +81,7 @@ def test_coefficients_of_linear_regression_are_those_of_scikit_learn(ridge: floa
     assert found["fit"]["iterations"] == 2
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("model", [*MODELS, SoftmaxRegression])
 @settings(max_examples=15)
 @given(seed=st.integers(0, 99), ridge=st.sampled_from([0.0, 1.0]), lasso=st.floats(0.5, 50.0), scale=SCALES)

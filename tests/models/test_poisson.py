@@ -48,6 +48,7 @@ def test_without_a_ridge_as_many_are_expected_as_were_counted(level: float) -> N
     np.testing.assert_allclose(PoissonRegression.transform(x, parameters).sum(), y.sum(), rtol=1e-6)
 
 
+@pytest.mark.long
 def test_a_standard_error_covers_the_truth_as_often_as_it_says() -> None:
     chance, hits = np.random.default_rng(3), 0
     for _ in range(200):

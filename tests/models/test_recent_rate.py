@@ -44,6 +44,7 @@ def by_hand(x: dict[str, Column], moment: object, origin: str, carrier: str) -> 
     return (late[own].sum() + 2.0 * late[inside].mean()) / (own.sum() + 2.0)
 
 
+@pytest.mark.long
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 120))
 def test_every_row_is_what_the_definition_says(seed: int, rows: int) -> None:

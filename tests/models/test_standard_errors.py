@@ -45,6 +45,7 @@ def test_those_of_linear_regression_scale_with_what_is_left(ridge: float) -> Non
     np.testing.assert_allclose(vector(fitted["standard_errors"]), expected, rtol=1e-9)
 
 
+@pytest.mark.long
 def test_intervals_of_95_percent_hold_the_truth_about_95_times_in_100() -> None:
     inside = []
     for seed in range(200):
