@@ -11,6 +11,8 @@ from ml_pipeline.contract import MODES, Mode
 from ml_pipeline.errors import ConfigError
 
 Name = Annotated[str, msgspec.Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
+Runner = Literal["docker", "process", "swarm", "kubernetes"]
+"""What runs stages: an engine's containers, processes of this machine, a swarm's services, a cluster's pods."""
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -53,8 +55,8 @@ class SourceConfig(_Strict, frozen=True, rename={"derived": "from"}):
     join: Join | None = None
 
     def drives_in(self, mode: Mode) -> bool:
-        """Whether its rows are those that are predicted in a mode; learning goes on with those of offline training."""
-        return self.drives in (True, "offline" if mode == "learning" else mode)
+        """Whether its rows are those that are predicted in a mode; where labels count, those of offline training."""
+        return self.drives in (True, "online" if mode == "online" else "offline")
 
 
 class Split(_Strict, frozen=True):
@@ -73,6 +75,18 @@ class Learning(_Strict, frozen=True):
 
     test: str = "20%"
     least: Annotated[int, msgspec.Meta(ge=2)] = 1000
+
+
+class Monitoring(_Strict, frozen=True):
+    """What was predicted within a `window` before the as-of is looked at again, as truth comes late.
+
+    Of fewer rows than `least` nothing is said. `mature`: the share of a day's predictions whose truth must be known
+    for the day to count as more than a first impression.
+    """
+
+    window: str = "30d"
+    least: Annotated[int, msgspec.Meta(ge=20)] = 200
+    mature: str = "90%"
 
 
 class Evaluate(_Strict, frozen=True):
@@ -104,6 +118,7 @@ class Schedule(_Strict, frozen=True):
     offline: str | None = None
     online: str | None = None
     learning: str | None = None
+    monitoring: str | None = None
 
     def of(self, mode: Mode) -> str | None:
         """When a mode runs; None where only on demand."""
@@ -117,6 +132,7 @@ class Services(_Strict, frozen=True):
     offline: dict[Name, list[str]] = {}
     online: dict[Name, list[str]] = {}
     learning: dict[Name, list[str]] = {}
+    monitoring: dict[Name, list[str]] = {}
 
     def of(self, mode: Mode) -> dict[str, list[str]]:
         """The groups of a mode."""
@@ -157,7 +173,10 @@ class Resources(_Strict, frozen=True):
 
 
 class UseCaseConfig(_Strict, frozen=True):
-    """All of pipeline.yaml. `replay`: a scoring run ends with the proof that REST would have scored the same."""
+    """All of pipeline.yaml. `replay`: a scoring run ends with the proof that REST would have scored the same.
+
+    `runner`: what runs the stages where the installation does not say it.
+    """
 
     name: str
     question: str
@@ -175,6 +194,7 @@ class UseCaseConfig(_Strict, frozen=True):
     seed: int = 0
     split: Split = Split()
     learning: Learning | None = None
+    monitoring: Monitoring | None = None
     replay: bool = False
     evaluate: Evaluate = Evaluate()
     promotion: Promotion = Promotion()
@@ -183,11 +203,14 @@ class UseCaseConfig(_Strict, frozen=True):
     services: Services = Services()
     quarantine: Quarantine = Quarantine()
     resources: Resources = Resources()
+    runner: Runner = "docker"
 
     @property
     def modes(self) -> tuple[Mode, ...]:
-        """Those it has, each after those whose models it works with: it learns online only where it says so."""
-        return ("offline", "learning", "online") if self.learning else MODES
+        """Those it has, each after those whose models it works with: it learns, and is watched, where it says so."""
+        learns: tuple[Mode, ...] = ("learning",) if self.learning else ()
+        watched: tuple[Mode, ...] = ("monitoring",) if self.monitoring else ()
+        return (MODES[0], *learns, MODES[1], *watched)
 
     def driving(self, mode: Mode) -> str:
         """The name of the source whose rows are predicted in a mode."""

@@ -6,7 +6,7 @@ import re
 from zoneinfo import ZoneInfo, available_timezones
 
 from ml_pipeline.config import Join, SourceConfig, UseCaseConfig
-from ml_pipeline.contract import MODES
+from ml_pipeline.contract import MODES, Mode
 from ml_pipeline.durations import microseconds
 from ml_pipeline.errors import ConfigError
 
@@ -41,6 +41,7 @@ def check_rules(config: UseCaseConfig) -> None:
         _check_duration(getattr(config, key), (key,))
     _check_split(config)
     _check_learning(config)
+    _check_monitoring(config)
     _check_floors(config)
     if not _is_share(config.quarantine.at_most):
         raise BrokenRule(
@@ -110,13 +111,27 @@ def _check_split(config: UseCaseConfig) -> None:
 
 def _check_learning(config: UseCaseConfig) -> None:
     if not config.learning:
-        for key in ("schedule", "services"):
-            if said := getattr(config, key).of("learning"):
-                what, expected = f"{key}.learning is for a use case that learns online", "learning: {} beside it"
-                raise BrokenRule(what, (key, "learning"), said, expected)
+        _refuse_said_of(config, "learning", "learns online")
     elif not _is_share(config.learning.test) or not 0.0 < float(config.learning.test.removesuffix("%")) < 100.0:
         expected = "a share between 0% and 100%, such as 20%"
         raise BrokenRule("learning.test is not a share", ("learning", "test"), config.learning.test, expected)
+
+
+def _check_monitoring(config: UseCaseConfig) -> None:
+    if not config.monitoring:
+        _refuse_said_of(config, "monitoring", "is monitored")
+        return
+    _check_duration(config.monitoring.window, ("monitoring", "window"))
+    if not _is_share(config.monitoring.mature):
+        path, given = ("monitoring", "mature"), config.monitoring.mature
+        raise BrokenRule("monitoring.mature is not a share", path, given, "a share such as 90%")
+
+
+def _refuse_said_of(config: UseCaseConfig, mode: Mode, what: str) -> None:
+    """When and how a mode runs is not to be said where there is no such mode."""
+    for key in ("schedule", "services"):
+        if said := getattr(config, key).of(mode):
+            raise BrokenRule(f"{key}.{mode} is for a use case that {what}", (key, mode), said, f"{mode}: {{}} beside it")
 
 
 def _check_floors(config: UseCaseConfig) -> None:

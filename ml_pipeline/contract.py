@@ -16,7 +16,7 @@ import msgspec
 
 from ml_pipeline.errors import UsageError
 
-Mode = Literal["offline", "online", "learning"]
+Mode = Literal["offline", "online", "learning", "monitoring"]
 MODES: tuple[Mode, Mode] = ("offline", "online")
 """Those that every use case has; `UseCaseConfig.modes` says which one has."""
 Status = Literal["done", "reused", "skipped"]

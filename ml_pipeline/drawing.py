@@ -47,4 +47,6 @@ def services(config: UseCaseConfig) -> Drawing:
     if config.learning:
         ways += [("offline", ("learning", "train")), ("learning", ("online", "serve"))]
     edges += [Edge(place[mode, "promote"], place[reader], "champion") for mode, reader in ways]
+    if config.monitoring:
+        edges.append(Edge(place["online", "serve"], place["monitoring", "monitor"], "predictions"))
     return Drawing(tuple(dict.fromkeys(nodes)), tuple(dict.fromkeys(edges)))

@@ -73,7 +73,10 @@ def _handlers(use_case: UseCase) -> Parts:
     ways = [("offline", "online.serve.load_params")]
     if use_case.config.learning:
         ways += [("offline", "learning.train.load_params"), ("learning", "online.serve.load_params")]
-    return nodes, [*edges, *(Edge(f"{mode}.promote.store_output", reader, "champion") for mode, reader in ways)]
+    edges += [Edge(f"{mode}.promote.store_output", reader, "champion") for mode, reader in ways]
+    if use_case.config.monitoring:
+        edges.append(Edge("online.serve.store_output", "monitoring.monitor.load_data", "predictions"))
+    return nodes, edges
 
 
 def _kinds(writer: Step, reader: Step) -> str:

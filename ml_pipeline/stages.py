@@ -47,6 +47,7 @@ class Stage(NamedTuple):
     offline: Flow | None
     online: Flow | None
     learning: Flow | None = None
+    monitoring: Flow | None = None
     per_source: bool = False
     trains: bool = False
     interim: bool = False
@@ -67,6 +68,7 @@ STAGES = (
         offline=Flow((), ("raw",)),
         online=Flow((), ("raw", "new")),
         learning=Flow((), ("raw", "new", "start")),
+        monitoring=Flow((), ("raw",)),
         per_source=True,
     ),
     Stage(
@@ -77,6 +79,7 @@ STAGES = (
         offline=Flow(("raw",), ("prepared", "history")),
         online=Flow(("raw", "new"), ("prepared", "history")),
         learning=Flow(("raw", "new", "start"), ("prepared", "history", "learnt")),
+        monitoring=Flow(("raw",), ("prepared",)),
         per_source=True,
         interim=True,
     ),
@@ -154,6 +157,15 @@ STAGES = (
         "api",
         offline=None,
         online=Flow(("new", "predictions", "scored"), ()),
+    ),
+    Stage(
+        "monitor",
+        "Judge what was predicted by what has become true since, and say whether to act.",
+        "monitor:MonitorHandler",
+        "train",
+        offline=None,
+        online=None,
+        monitoring=Flow(("prepared",), ("performance",)),
     ),
 )
 
@@ -305,10 +317,13 @@ def _named(config: UseCaseConfig, source: str, artifacts: tuple[str, ...], mode:
 def _kinds(config: UseCaseConfig, source: str, mode: Mode) -> set[str]:
     """What there is of a source: `new` records of the one that drives, `history` where others are derived.
 
-    Where learning goes on, also the model to `start` from, and what of the same records was `learnt` before.
+    Where learning goes on, also the model to `start` from, and what of the same records was `learnt` before. Monitoring
+    asks for the truth alone, which the records of the driving source hold.
     """
     own = config.sources[source]
     kinds: set[str] = set()
+    if mode == "monitoring" and not own.drives_in(mode):
+        return kinds
     if source in {other.derived for other in config.sources.values()}:
         kinds |= {"history", "raw"}
     if not own.drives or own.drives_in(mode):

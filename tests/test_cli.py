@@ -28,7 +28,15 @@ Command = Callable[..., Result]
 AS_OF = ("--as-of", "2024-02-05")
 COMMANDS = {
     "": ["Nightly training and daily scoring", "ML_PIPELINE_STORE", "99 nothing to do", "run", "graph", "summary"],
-    "run": ["USE_CASE {offline|online|learning}", "--stages", "--as-of", "--run-id", "--force", "--store", "--json"],
+    "run": [
+        "USE_CASE {offline|online|learning|monitoring}",
+        "--stages",
+        "--as-of",
+        "--run-id",
+        "--force",
+        "--store",
+        "--json",
+    ],
     "stage": ["Run the stages of a StageRequest given as JSON"],
     "runs": ["List runs, with the URIs and digests", "--json"],
     "models": ["list"],
@@ -261,7 +269,15 @@ def test_a_graph_is_drawn_at_every_level(parcels: Parcels, command: Command, lev
 
 def test_the_graph_of_services_names_every_step(parcels: Parcels, command: Command) -> None:
     drawn = command("graph", "parcels").stdout
-    assert [stage.name for stage in STAGES if stage.name not in drawn] == [REPLAY]
+    assert [stage.name for stage in STAGES if stage.name not in drawn] == [REPLAY, "monitor"]
+
+
+def test_the_graph_shows_that_what_is_predicted_is_watched(parcels: Parcels, command: Command) -> None:
+    parcels.replace("pipeline.yaml", "quarantine:", "monitoring: {}\nquarantine:")
+    for level in ("services", "handlers"):
+        drawn = command("graph", "parcels", "--level", level).stdout
+        assert "subgraph" in drawn
+        assert '-->|"predictions"|' in drawn
 
 
 def test_the_summary_shows_times_model_and_who_is_most_at_risk(champion: Parcels, command: Command) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import itertools
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import pytest
@@ -14,7 +14,7 @@ from ml_pipeline.contract import Mode
 from ml_pipeline.discovery import find, names
 from ml_pipeline.errors import ConfigError, UsageError
 from ml_pipeline.run import handler_of
-from ml_pipeline.stages import IMAGES, REPLAY, STAGES, needs, passing, select, steps, tasks
+from ml_pipeline.stages import IMAGES, REPLAY, STAGES, needs, passing, promotes, select, steps, tasks
 from ml_pipeline.templates import BaseHandler
 
 MODES: tuple[Mode, ...] = ("offline", "online", "learning")
@@ -108,6 +108,19 @@ def test_a_use_case_learns_only_where_it_says_so() -> None:
     assert find("flights", {"learning": {}}).config.modes == ("offline", "learning", "online")
 
 
+def test_monitoring_asks_for_the_truth_and_for_no_other_source() -> None:
+    watched = find("flights", {"monitoring": {}}).config
+    assert watched.modes == ("offline", "learning", "online", "monitoring")
+    found = steps(watched, "monitoring")
+    assert [step.name for step in found] == ["ingest.flights", "prepare.flights", "monitor"]
+    assert [step.writes for step in found] == [("raw.flights",), ("prepared.flights",), ("performance",)]
+    assert not promotes("monitoring")
+
+
+def test_a_use_case_is_watched_only_where_it_says_so() -> None:
+    assert "monitoring" not in find("clinical_trials").config.modes
+
+
 def test_all_prepared_sources_are_combined() -> None:
     assert flows("offline")["combine"] == (tuple(f"prepared.{name}" for name in SOURCES), ("combined",))
 
@@ -171,7 +184,7 @@ def test_the_proof_by_replay_ends_a_scoring_run_where_it_is_asked_for() -> None:
 def test_every_stage_has_its_handler_and_an_image_for_it(stage: Any) -> None:
     assert issubclass(handler_of(stage), BaseHandler)
     assert stage.image in IMAGES
-    assert stage.offline or stage.online
+    assert any(stage.flow(mode) for mode in get_args(Mode))
 
 
 def asking(images: dict[str, str]) -> tuple[stages.Stage, ...]:

@@ -15,7 +15,7 @@ from ml_pipeline.errors import NothingToDo, UsageError
 
 @click.command("run")
 @use_case_argument
-@click.argument("mode", type=click.Choice(["offline", "online", "learning"]))
+@click.argument("mode", type=click.Choice(["offline", "online", "learning", "monitoring"]))
 @click.option(
     "--stages", metavar="A,B", default="", help="Only these stages or steps, such as train or prepare.weather."
 )
@@ -28,7 +28,8 @@ from ml_pipeline.errors import NothingToDo, UsageError
 @store_option
 @json_option
 def run_command(use_case: str, mode: Any, **asked: Any) -> None:
-    """Run a use case offline (train), online (score) or learning (go on from the champion with what became known)."""
+    """Run a use case offline (train), online (score), learning (go on from the champion with what became known) or
+    monitoring (judge what was predicted by what became true)."""
     from ml_pipeline.contract import StageRequest, moment
     from ml_pipeline.discovery import find
     from ml_pipeline.run import default_run_id

@@ -15,7 +15,6 @@ from ml_pipeline.columns import Category, Column, Columns, Mask, concat, count, 
 from ml_pipeline.config import Join as JoinConfig
 from ml_pipeline.data import arrow
 from ml_pipeline.data.joins import MATCHED, Join, Reference
-from ml_pipeline.data.revisions import last_of_key
 from ml_pipeline.data.seen import Seen
 from ml_pipeline.data.spilled_join import LargeReference, SpilledReference, size_in_memory
 from ml_pipeline.data.spilling_query import Limits
@@ -23,6 +22,7 @@ from ml_pipeline.durations import duration
 from ml_pipeline.errors import DataError, NothingToDo
 from ml_pipeline.handlers import unlearnt
 from ml_pipeline.handlers.driving_rows import judged, still_open, with_moment
+from ml_pipeline.handlers.latest_records import latest
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.stopwatch import timed
 from ml_pipeline.templates import BaseHandler, Parameters
@@ -81,7 +81,7 @@ class CombineHandler(BaseHandler):
     @classmethod
     def apply(cls, model: Any, parameters: Parameters, data: Prepared, run: StageRun) -> Iterator[Columns]:
         """Joined batches."""
-        loads = _latest(run, data.sources[run.config.driving(run.request.mode)])
+        loads = latest(run, data.sources[run.config.driving(run.request.mode)])
         if run.online and duration(run.config.behind):
             loads = [_still_open(load, run.config.label) for load in loads]
         loads = [_with_moment(load, run) for load in loads]
@@ -175,30 +175,8 @@ def _joinable(
         return disk.enter_context(closing(reference.join(loads, limits)))
 
 
-def _latest(run: StageRun, datasets: list[Dataset]) -> list[Load]:
-    """Batches of the driving source; of records that are revised only the last one of a key, once it has a label."""
-    source = run.config.sources[run.config.driving(run.request.mode)]
-    loads = [load for dataset in datasets for load in dataset.batches()]
-    if not source.revised:
-        return loads
-    names = [run.config.key, *([source.former_keys] if source.former_keys else [])]
-    keys = (load() for dataset in datasets for load in dataset.batches(names))
-    current = last_of_key(cast(list[Category], [batch[name] for name in names]) for batch in keys)
-    run.metrics["superseded"] = sum(int(np.sum(~mask)) for mask in current)
-    return [_chosen(load, mask, run) for load, mask in zip(loads, current, strict=True)]
-
-
 def _still_open(load: Load, label: str) -> Load:
     return lambda: still_open(load(), label)
-
-
-def _chosen(load: Load, mask: Mask, run: StageRun) -> Load:
-    def chosen() -> dict[str, Column]:
-        batch = take(load(), mask)
-        label = batch.get(run.config.label)
-        return batch if run.online or label is None else take(batch, ~missing(label))
-
-    return chosen
 
 
 def _unlearnt(run: StageRun, loads: Sequence[Load], learnt: Sequence[Dataset]) -> list[Load]:

@@ -13,6 +13,7 @@ from ml_pipeline.columns import Category, Column, Columns, count
 from ml_pipeline.config import UseCaseConfig
 from ml_pipeline.data.joins import MOMENT
 from ml_pipeline.errors import UsageError
+from ml_pipeline.handlers import scored_runs
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.models.explanation import reasons
 from ml_pipeline.templates import BaseHandler, Parameters
@@ -46,7 +47,10 @@ class ServeHandler(BaseHandler):
 
     @classmethod
     def is_stored(cls, run: StageRun, data: Dataset) -> bool:
-        return run.found(_key(run, data))
+        found = run.found(_key(run, data))
+        if found:
+            scored_runs.note(run.store, run.request.run_id, run.request.as_of)
+        return found
 
     @classmethod
     def load_params(cls, model: type[Chain], run: StageRun) -> Parameters:
@@ -73,6 +77,7 @@ class ServeHandler(BaseHandler):
         for batch in output:
             writer.write(batch)
         run.left(run.finish(writer, [data], model_version=run.model_version))
+        scored_runs.note(run.store, run.request.run_id, run.request.as_of)
 
 
 def identity(config: UseCaseConfig) -> tuple[str, ...]:

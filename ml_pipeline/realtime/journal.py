@@ -25,6 +25,7 @@ from ml_pipeline.columns import Category, Column, Columns, count
 from ml_pipeline.contract import REALTIME, StageResult, run_key
 from ml_pipeline.discovery import UseCase
 from ml_pipeline.errors import FAULTS, BusyError, PipelineError, StoreError
+from ml_pipeline.handlers import scored_runs
 from ml_pipeline.handlers.snapshots import folder_name
 from ml_pipeline.realtime.scorer import Scorer
 
@@ -209,6 +210,7 @@ class Journal:
             rows_out=rows, finished=dt.datetime.now(dt.UTC), model_version=scorer.version, synthetic=scorer.synthetic,
         )  # fmt: skip
         self.store.put(run_key(page.run_id, "serve"), msgspec.json.format(msgspec.json.encode(result), indent=2))
+        scored_runs.note(self.store, page.run_id, page.began)
 
 
 def stacked(batches: Sequence[Columns]) -> dict[str, Column]:

@@ -25,7 +25,12 @@ if TYPE_CHECKING:
 RUNNER, RETRIES = "ML_PIPELINE_RUNNER", "ML_PIPELINE_RETRIES"
 """Variables: where stages run (`docker` or `process`), and how often a failed one is tried again."""
 
-NAMES: dict[Mode, str] = {"offline": "offline_training", "online": "online_scoring", "learning": "online_learning"}
+NAMES: dict[Mode, str] = {
+    "offline": "offline_training",
+    "online": "online_scoring",
+    "learning": "online_learning",
+    "monitoring": "monitoring",
+}
 
 
 def build_dags(mode: Mode) -> dict[str, DAG]:

@@ -44,6 +44,8 @@ def _of_mode(config: UseCaseConfig, mode: Mode, dag: str) -> str:
     asked = "A person is asked before, in the task `approve`. " if config.promotion.policy == "manual" else ""
     if mode == "learning":
         return _learning(config, asked)
+    if mode == "monitoring":
+        return _monitoring(config)
     return _offline(dag, asked) if mode == "offline" else _online(config)
 
 
@@ -52,6 +54,13 @@ def _learning(config: UseCaseConfig, asked: str) -> str:
     return f"""\
 It goes on from the champion with the rows whose label became known since; {test} of the keys judge both. A verdict that
 passes makes the new model champion. {asked}"""
+
+
+def _monitoring(config: UseCaseConfig) -> str:
+    window = config.monitoring.window if config.monitoring else ""
+    return f"""\
+It looks again at what was predicted within `{window}`, as truth comes late: how much of it is known, what each model's
+predictions turned out to be worth, and whether to act. The sentences stand in the log of `monitor` and in its result."""
 
 
 def _offline(dag: str, asked: str) -> str:
