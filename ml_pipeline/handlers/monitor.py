@@ -20,15 +20,21 @@ from ml_pipeline.durations import microseconds
 from ml_pipeline.errors import NotFoundError, NothingToDo
 from ml_pipeline.handlers import scored_runs
 from ml_pipeline.handlers.latest_records import latest
+from ml_pipeline.handlers.snapshots import folder_name
 from ml_pipeline.handlers.stage_run import StageRun
-from ml_pipeline.models.evaluation import Rules
+from ml_pipeline.models.evaluation import JUDGES, Rules
 from ml_pipeline.monitoring.performance import TOO_FEW, Maturity, Outcome, daily, findings, measured, table
 from ml_pipeline.monitoring.severity import Finding, worst
 from ml_pipeline.monitoring.truth import Predicted, Truth, hashed
+from ml_pipeline.report.watch import Watched, render
 from ml_pipeline.templates import BaseHandler, Parameters
 
 WORDS = 200
 """Values of a column to slice by above which it is no slice: a metric of each would say nothing."""
+
+
+FOLDER = "monitoring/"
+"""Folder of the pages, by as-of."""
 
 
 class Scored(NamedTuple):
@@ -98,17 +104,27 @@ class MonitorHandler(BaseHandler):
 
     @classmethod
     def store_output(cls, run: StageRun, data: Scored, output: list[Judgement]) -> None:
-        """The days as a dataset; the sentences as the verdict of the stage."""
+        """The days as a dataset; the sentences as the verdict of the stage; both as a page."""
         run.rows_in = sum(dataset.manifest.rows for _, dataset in data.runs)
+        days = [day for own in output for day in own.days]
         writer = run.writer(data.key, "performance")
-        writer.write(table([day for own in output for day in own.days]))
+        writer.write(table(days))
         run.left(run.finish(writer, data.truth))
         found = [finding for own in output for finding in own.findings]
+        run.store.put(f"{FOLDER}{folder_name(run.request.as_of)}/report.html", _page(run, output, days, found).encode())
         severity = worst(found)
         run.metrics = {own.version: own.whole for own in output}
         run.verdict = {"severity": severity, "passed": severity != "act", "reasons": [one.sentence for one in found]}
         for one in found:
             run.log.info("%s: %s", one.severity, one.sentence)
+
+
+def _page(run: StageRun, output: list[Judgement], days: list[dict[str, Any]], found: list[Finding]) -> str:
+    then = {own.version: run.registry.metrics(own.version) for own in output}
+    now = {own.version: own.whole for own in output}
+    estimator = run.use_case.load(run.config.model).estimator
+    decides, as_of = JUDGES[estimator.predicts].decides, run.request.as_of.isoformat()
+    return render(Watched(run.config, as_of, found, days, now, then, decides, sorted(run.synthetic)))
 
 
 def _settings(run: StageRun) -> Monitoring:

@@ -16,6 +16,7 @@ CHARACTER = 8.0
 """Width of a character of a legend."""
 
 Ends = tuple[float, float]
+Ticks = Sequence[tuple[float, str]]
 UNIT: Ends = (0.0, 1.0)
 
 
@@ -30,12 +31,16 @@ class Plot(NamedTuple):
         """A plot of values between these ends."""
         return cls(Scale(*x, LEFT, RIGHT), Scale(*y, BOTTOM, TOP))
 
-    def axes(self, x: str, y: str, label: Callable[[float], str] | None = None) -> Markup:
-        """Ticks, faint lines across and the names of both axes; `label` writes the upward ones."""
+    def axes(self, x: str, y: str, label: Callable[[float], str] | None = None, ticks: Ticks = ()) -> Markup:
+        """Ticks, faint lines across and the names of both axes.
+
+        `label` writes the upward ones; `ticks` are places to the right and their names, where round numbers won't do.
+        """
+        rightward = ticks or [(value, self.x.label(value)) for value in self.x.ticks()]
         return join(
             [
                 *(self._across(value, (label or self.y.label)(value)) for value in self.y.ticks()),
-                *(_text(self.x(value), BOTTOM + 18, self.x.label(value), "middle") for value in self.x.ticks()),
+                *(_text(self.x(value), BOTTOM + 18, name, "middle") for value, name in rightward),
                 _segment("axis", (LEFT, BOTTOM), (RIGHT, BOTTOM)),
                 _text((LEFT + RIGHT) / 2, HEIGHT - 10, x, "middle", "name"),
                 tag(

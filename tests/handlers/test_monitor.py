@@ -166,3 +166,10 @@ def test_the_index_names_the_runs_of_a_window(scored: Parcels) -> None:
     found = scored_runs.between(scored.room, AS_OF, AS_OF + 2 * DAY)
     assert [result.as_of for result in found] == [AS_OF + DAY, AS_OF + 2 * DAY]
     assert scored_runs.between(scored.room, AS_OF + 2 * DAY, AS_OF + 9 * DAY) == []
+
+
+def test_a_page_says_it_to_people(scored: Parcels) -> None:
+    found = watched(scored, AS_OF + 4 * DAY)["monitor"]
+    page = scored.room.get("monitoring/20240208T230000Z/report.html").decode()
+    assert "Will this parcel arrive late?" in page
+    assert f"<li>ok: {found.verdict['reasons'][0]}</li>" in page
