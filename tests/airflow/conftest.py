@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import gc
 import importlib
-import io
 import os
 import sys
-import tarfile
 import tempfile
 import warnings
 from collections.abc import Callable, Iterator
@@ -17,23 +15,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.airflow import worker
+from tests.airflow.stand_in_image import stand_in_image
 
 if TYPE_CHECKING:
     import docker
     from ml_pipeline_airflow.stage_operator import StageOperator
 
+    from tests.airflow.grounds import Cluster, OneNodeSwarm
+
 ROOT = Path(__file__).parents[2]
-STAND_IN = Path(__file__).with_name("stand_in.py")
 HOME = Path(tempfile.mkdtemp(prefix="ml-pipeline-airflow-"))
 """Airflow reads its settings when it is first imported, so they are made before any test is."""
-
-BASE = "ml-pipeline/serve:latest"
-DOCKERFILE = f"""\
-FROM {BASE}
-LABEL ml-pipeline.contents=sha256:stand-in
-COPY stand_in.py /stand_in.py
-ENTRYPOINT ["tini", "--", "python3", "/stand_in.py"]
-"""
 
 os.environ |= {
     "AIRFLOW_HOME": str(HOME),
@@ -146,16 +138,8 @@ def engine() -> Iterator[docker.DockerClient]:
     import docker
 
     client = docker.from_env()
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as archive:
-        for name, content in (("Dockerfile", DOCKERFILE.encode()), ("stand_in.py", STAND_IN.read_bytes())):
-            entry = tarfile.TarInfo(name)
-            entry.size, entry.mode = len(content), 0o644
-            archive.addfile(entry, io.BytesIO(content))
-    packed.seek(0)
-    client.images.build(fileobj=packed, custom_context=True, tag=worker.IMAGE, rm=True)
-    yield client
-    client.images.remove(worker.IMAGE, force=True)
+    with stand_in_image(client, worker.IMAGE):
+        yield client
     client.close()
 
 
@@ -194,3 +178,40 @@ def own_tmp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder.mkdir()
     monkeypatch.setenv("TMPDIR", str(folder))
     monkeypatch.setattr(tempfile, "tempdir", str(folder))
+
+
+@pytest.fixture(scope="session")
+def swarm(engine: docker.DockerClient) -> Iterator[OneNodeSwarm]:
+    """A swarm of one node, with the image of the stand-in."""
+    from tests.airflow import grounds
+
+    with grounds.one_node_swarm() as swarm:
+        yield swarm
+
+
+@pytest.fixture(scope="session")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A stand-in for a Kubernetes cluster."""
+    from tests.airflow import grounds
+
+    with grounds.cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def on_swarm(swarm: OneNodeSwarm, demo: Path, shared: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[OneNodeSwarm]:
+    """Stages of this test run there."""
+    yield from _ground(swarm, monkeypatch)
+
+
+@pytest.fixture
+def on_cluster(cluster: Cluster, demo: Path, shared: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cluster]:
+    """Stages of this test run there."""
+    yield from _ground(cluster, monkeypatch)
+
+
+def _ground(found: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    for name, value in found.settings.items():
+        monkeypatch.setenv(name, value)
+    yield found
+    found.clear()

@@ -66,6 +66,11 @@ def probe(request: dict) -> dict:
     }
 
 
+def credentials(request: dict) -> str:
+    """The credentials that the stage was given, in a file or in a variable."""
+    return os.environ.get("AWS_SECRET_ACCESS_KEY") or probe(request)["secret"].split()[-1]
+
+
 def fail(code: int, error: str, what: str) -> None:
     parts = {"error": error, "what": what, "given": "this", "expected": "that", "do": "mend it", "exit_code": code}
     sys.stderr.write(json.dumps(parts) + "\n")
@@ -79,8 +84,11 @@ def green(*_: object) -> None:
 
 
 def gate(request: dict) -> None:
-    """Waits for a file in the use case's part of the store, leaves one for each start, heeds SIGTERM as stages do."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    """Waits for a file in the use case's part of the store, leaves one for each start, heeds SIGTERM as stages do.
+
+    A polite one ends well when told to stop, as many programs do, and has nothing to show for it.
+    """
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0 if HOW == "polite" else 143))
     folder = pathlib.Path(request["store"]) / request["use_case"]
     folder.mkdir(exist_ok=True)
     (folder / f"started-{request['attempt']}").touch()
@@ -103,7 +111,7 @@ def main() -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         say("INFO", "hanging")
         time.sleep(60)
-    if HOW == "gated":
+    if HOW in ("gated", "polite"):
         gate(request)
     if HOW == "leaky":
         secret = probe(request)["secret"]
@@ -117,6 +125,8 @@ def main() -> None:
         say("INFO", f"{len(bytearray(1 << 32))} bytes taken")
     if HOW != "silent":
         leave_results(request, "of-another-try" if HOW == "stale" else request["attempt"])
+    if HOW == "confiding":
+        sys.stderr.write(f"{credentials(request)}\n")
 
 
 main()

@@ -25,12 +25,19 @@ PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["ml_pipeline_airflow.stage_operator", "ml_pipeline.artifacts.store"])
 
 
-def operator(how: str = "done", image: str = IMAGE, **more: Any) -> Any:
+def operator(how: str = "done", image: str = IMAGE, runner: str = "docker", **more: Any) -> Any:
     """One that runs a stand-in."""
-    from ml_pipeline_airflow.stage_operator import StageOperator
+    settings = {"task_id": "split", "use_case": "demo", "mode": "offline", "image": "data", "stages": ["split"]}
+    if runner == "kubernetes":
+        from ml_pipeline_airflow.pod_operator import PodStageOperator
 
-    settings = {"references": {"data": image}, "stages": ["split"], "environment": {"STAND_IN": how}, **more}
-    made = StageOperator(task_id="split", use_case="demo", mode="offline", image="data", **settings)
+        made: Any = PodStageOperator(**{**settings, "env_vars": {"STAND_IN": how}, **more})
+    else:
+        from ml_pipeline_airflow.stage_operator import StageOperator
+        from ml_pipeline_airflow.swarm_operator import SwarmStageOperator
+
+        kind = SwarmStageOperator if runner == "swarm" else StageOperator
+        made = kind(**{**settings, "references": {"data": image}, "environment": {"STAND_IN": how}, **more})
     made.as_of, made.airflow_run = "2013-09-01", "r:1"
     return made
 
@@ -44,10 +51,11 @@ def context(try_number: int = 1, clear_number: int = 0, **params: Any) -> dict[s
         run_id="r:1",
         task_id="split",
         map_index=-1,
+        xcom_push=lambda **_: None,
     )
     dag_run = SimpleNamespace(run_type="manual", triggering_user_name="admin", clear_number=clear_number)
     asked = {"as_of": None, "force": [], "parameters": {}, "promote": False, **params}
-    return {"params": asked, "ti": ti, "task_instance": ti, "dag_run": dag_run, "run_id": "r:1"}
+    return {"params": asked, "ti": ti, "task_instance": ti, "dag_run": dag_run, "run_id": "r:1", "dag": None}
 
 
 class Worker:
@@ -91,9 +99,9 @@ def _work(
     file.write_text(json.dumps(found))
 
 
-def until(condition: Callable[[], Any]) -> Any:
+def until(condition: Callable[[], Any], patience: float = PATIENCE) -> Any:
     """Wait for something that is true, and return it."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + patience
     while not (found := condition()):
         assert time.monotonic() < end, "it does not come"
         time.sleep(0.05)
