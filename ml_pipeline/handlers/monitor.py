@@ -23,7 +23,17 @@ from ml_pipeline.handlers.latest_records import latest
 from ml_pipeline.handlers.snapshots import folder_name
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.models.evaluation import JUDGES, Rules
-from ml_pipeline.monitoring.performance import TOO_FEW, Maturity, Outcome, daily, findings, measured, table
+from ml_pipeline.monitoring.performance import (
+    TOO_FEW,
+    Made,
+    Maturity,
+    Outcome,
+    daily,
+    findings,
+    in_the_mean,
+    measured,
+    table,
+)
 from ml_pipeline.monitoring.severity import Finding, worst
 from ml_pipeline.monitoring.truth import Predicted, Truth, hashed
 from ml_pipeline.report.watch import Watched, render
@@ -165,7 +175,8 @@ def _judged(model: type[Chain], version: str, own: Predicted, truth: Truth, run:
         return Judgement(version, [], {}, [Finding("watch", f"{version} predicted, but is stored no more.")])
     outcome, settings = _outcome(model, parameters, own.of(known), rows, run), _settings(run)
     maturity = Maturity(settings.least, share(settings.mature))
-    lines = daily(own.days, known, outcome, maturity, run.config.seed)
+    made = Made(own.days, known, _p(model, parameters, own.columns))
+    lines = daily(made, outcome, maturity, run.config.seed)
     days = [{"model_version": version, **line} for line in lines]
     if len(outcome.y) < settings.least:
         sentence = f"{told}: fewer than {settings.least}, too few to judge."
@@ -174,17 +185,23 @@ def _judged(model: type[Chain], version: str, own: Predicted, truth: Truth, run:
     whole = measured(outcome, Rules({}, {}, evaluate.replicates, run.config.seed))
     whole = {name: value for name, value in whole.items() if name not in ("verdict", "difference", "champion_metrics")}
     found = list(findings(whole, run.registry.metrics(version), evaluate.floors))
-    return Judgement(version, days, {"predicted": len(known), **whole}, [Finding("ok", f"{told}."), *found])
+    found = [Finding("ok", f"{told}."), *found, *in_the_mean(outcome)]
+    return Judgement(version, days, {"predicted": len(known), **whole}, found)
 
 
 def _outcome(model: type[Chain], parameters: Parameters, own: Predicted, rows: Columns, run: StageRun) -> Outcome:
     """Labels beside predictions, as the model's estimator has them."""
     classes = model.estimator.classes(parameters["estimator"])
-    each = [own.columns[f"probability_{name}"] for name in classes]
-    p = np.stack(cast(list[Floats], each), axis=1) if classes else cast(Floats, own.columns["prediction"])
     y = model.labels(parameters, rows[run.config.label])
     few = {name: column for name, column in rows.items() if name != run.config.label and _is_short(column)}
-    return Outcome(y, p, few, model.estimator.predicts, classes)
+    return Outcome(y, _p(model, parameters, own.columns), few, model.estimator.predicts, classes)
+
+
+def _p(model: type[Chain], parameters: Parameters, columns: Columns) -> Floats:
+    """What `transform` gave, from the columns that it was stored as."""
+    classes = model.estimator.classes(parameters["estimator"])
+    each = [cast(Floats, columns[f"probability_{name}"]) for name in classes]
+    return np.stack(each, axis=1) if classes else cast(Floats, columns["prediction"])
 
 
 def _is_short(column: Column) -> bool:

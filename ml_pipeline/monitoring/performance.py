@@ -18,7 +18,17 @@ from ml_pipeline.templates import Predicts
 REPLICATES = 50
 """Resamplings behind the interval of one day."""
 ENDS = {"": "value", "_low": "low", "_high": "high"}
+MANY = 30
+"""Rows from which on the mean of errors is about normal."""
 TOO_FEW: Severity = "not enough data"
+
+
+class Made(NamedTuple):
+    """All predictions of one model: the day each is of, whether its truth is known, and what was predicted."""
+
+    days: Days
+    known: Mask
+    p: Floats
 
 
 class Maturity(NamedTuple):
@@ -55,22 +65,22 @@ def measured(outcome: Outcome, rules: Rules) -> dict[str, Any]:
     return measure(Scored(outcome.y, predictions, outcome.slices, outcome.predicts, outcome.classes), rules)
 
 
-def daily(days: Days, known: Mask, outcome: Outcome, maturity: Maturity, seed: int) -> Iterator[dict[str, Any]]:
+def daily(made: Made, outcome: Outcome, maturity: Maturity, seed: int) -> Iterator[dict[str, Any]]:
     """A line for each day, as far as truth is known.
 
     Args:
-        days: Of all predictions, shape (predictions,).
-        known: Those whose truth is known, shape (predictions,).
-        outcome: Of these.
+        made: All predictions.
+        outcome: Of those whose truth is known.
         maturity: What a day needs to tell anything.
         seed: Of the bootstrap.
     """
-    of_known = days[known]
-    for day in np.unique(days).tolist():
-        rows, predicted = np.flatnonzero(of_known == day), int(np.sum(days == day))
-        state = maturity.state(len(rows), predicted)
-        line = {"day": day, "state": state, "predicted": predicted, "known": len(rows)}
-        yield line | (_unmeasured(outcome) if state == TOO_FEW else _of_day(outcome, rows, seed))
+    of_known = made.days[made.known]
+    for day in np.unique(made.days).tolist():
+        rows, all_rows = np.flatnonzero(of_known == day), np.flatnonzero(made.days == day)
+        state = maturity.state(len(rows), len(all_rows))
+        line = {"day": day, "state": state, "predicted": len(all_rows), "known": len(rows)}
+        means = {"mean_prediction": _mean(made.p[all_rows]), "mean_label": _mean(outcome.y[rows], outcome.classes)}
+        yield line | means | (_unmeasured(outcome) if state == TOO_FEW else _of_day(outcome, rows, seed))
 
 
 def table(lines: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
@@ -79,6 +89,11 @@ def table(lines: Sequence[Mapping[str, Any]]) -> dict[str, Column]:
     found |= {name: Category.of([line[name] for line in lines]) for name in ("model_version", "state")}
     rest = [name for name in (lines[0] if lines else ()) if name not in found]
     return found | {name: np.array([line[name] for line in lines], np.float64) for name in rest}
+
+
+def _mean(values: Floats, classes: Sequence[str] = ()) -> float:
+    """NaN where there is none, or where it would say nothing: of places of classes, and of several columns."""
+    return float(values.mean()) if len(values) and values.ndim == 1 and not classes else np.nan
 
 
 def _of_day(outcome: Outcome, rows: npt.NDArray[np.intp], seed: int) -> dict[str, float]:
@@ -124,6 +139,24 @@ def _beside(name: str, now: Metric, then: Metric) -> Finding:
     if sign * now["value"] < worst_promised:
         return Finding("watch", f"{told}: perhaps worse.")
     return Finding("ok", f"{told}.")
+
+
+def in_the_mean(outcome: Outcome) -> Iterator[Finding]:
+    """Whether predictions are too high or too low in the mean ("calibration in the large", Cox 1958); not of classes.
+
+    They are where the mean error is beyond three standard errors and beyond a tenth of what became true in the mean.
+    """
+    y, p = outcome.y, outcome.p
+    if outcome.classes or len(y) < MANY:
+        return
+    true, error = float(y.mean()), float((p - y).mean())
+    chance = 3.0 * float((p - y).std()) / float(np.sqrt(len(y)))
+    told = f"Predictions are {true + error:.4g} in the mean, and what became true {true:.4g}"
+    if abs(error) <= max(chance, abs(true) / 10):
+        yield Finding("ok", f"{told}.")
+    else:
+        side = "high" if error > 0 else "low"
+        yield Finding("watch", f"{told}: too {side} by {abs(error):.2g}, of which chance makes {chance:.2g} at most.")
 
 
 def _floor(name: str, metric: Metric, floor: float) -> Finding:

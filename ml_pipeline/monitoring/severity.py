@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, NamedTuple, TypeAlias
 
-Severity: TypeAlias = Literal["ok", "not enough data", "watch", "act"]
-SEVERITIES: tuple[Severity, ...] = ("ok", "not enough data", "watch", "act")
+Severity: TypeAlias = Literal["ok", "not enough data", "watch", "not comparable", "act"]
+SEVERITIES: tuple[Severity, ...] = ("ok", "not enough data", "watch", "not comparable", "act")
 """From the least to the most urgent."""
 
 

@@ -13,7 +13,7 @@ from ml_pipeline.monitoring.severity import Finding, Severity, worst
 from ml_pipeline.report import slices
 from ml_pipeline.report.document import document
 from ml_pipeline.report.markup import Markup, join, tag
-from ml_pipeline.report.numbers import NONE, interval, measured, percent, plural
+from ml_pipeline.report.numbers import NONE, interval, measured, number, percent, plural
 from ml_pipeline.report.plot import Plot, Ticks, figure, picture
 from ml_pipeline.report.scale import around, rounded_up
 from ml_pipeline.report.table import Row, table
@@ -23,6 +23,7 @@ HEADLINES: Mapping[Severity, str] = {
     "ok": "✓ Nothing to do. ",
     "not enough data": "… Too early to tell. ",
     "watch": "! Keep an eye on it. ",
+    "not comparable": "? Something is not what it was. ",
     "act": "✗ Act. ",
 }
 KINDS: Mapping[Severity, str] = {"ok": "passed", "act": "failed"}
@@ -87,7 +88,7 @@ def _days(watched: Watched) -> Markup:
         return tag("p", "Nothing was predicted by a model that is still stored.")
     known = [day for day in watched.days if not math.isnan(day[watched.decides])]
     parts = [_performance(watched, known)] if known else [tag("p", "No day has enough truth yet to be judged.")]
-    return tag("div", *parts, _coverage(watched.days), class_="figures")
+    return tag("div", *parts, *_means(watched.days), _coverage(watched.days), class_="figures")
 
 
 def _performance(watched: Watched, days: Sequence[Day]) -> Markup:
@@ -113,6 +114,26 @@ def _mark(plot: Plot, day: Day, name: str) -> Markup:
     low, high = day[f"{name}_low"], day[f"{name}_high"]
     whisker = "" if math.isnan(low) else plot.whisker(kind, _place(day), (low, high))
     return join([whisker, plot.dot(kind, _place(day), day[name])])
+
+
+def _means(days: Sequence[Day]) -> Iterable[Markup]:
+    """What was predicted in the mean of a day, beside what became true; nothing where classes are predicted."""
+    drawn = {"candidate": "mean_prediction", "champion": "mean_label"}
+    values = [day[name] for day in days for name in drawn.values() if not math.isnan(day[name])]
+    if not values:
+        return
+    plot = Plot.of(x=_span(days), y=around(min(values), max(values)))
+    dots = [
+        plot.dot(kind, _place(day), day[name])
+        for day in days
+        for kind, name in drawn.items()
+        if not math.isnan(day[name])
+    ]
+    title, told = "Mean by day", "Full: what was predicted. Hollow: what has become true of it, as far as it is known."
+    last = [(_date(day), number(day["mean_prediction"]), number(day["mean_label"])) for day in days[-7:]]
+    spoken = "; ".join(f"{date} {predicted}, {true}" for date, predicted, true in last)
+    parts = [plot.axes("day", "mean", ticks=_dates(days)), *dots]
+    yield figure(picture("means", title, f"Predicted and true on the last days: {spoken}.", parts), f"{title}.", told)
 
 
 def _coverage(days: Sequence[Day]) -> Markup:

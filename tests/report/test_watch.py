@@ -25,7 +25,8 @@ def day(number: int, state: str = "mature", value: float = 0.7, **changed: Any) 
     known = {"mature": 100, "immature": 60, "not enough data": 3}[state]
     measured = {"roc_auc": value, "roc_auc_low": value - 0.05, "roc_auc_high": value + 0.05}
     line = {"day": dt.date(2024, 2, number), "model_version": "m1", "state": state, "predicted": 100, "known": known}
-    return {**line, **(measured if state != "not enough data" else dict.fromkeys(measured, NONE)), **changed}
+    means = {"mean_prediction": 0.3, "mean_label": NONE if state == "not enough data" else 0.25}
+    return {**line, **means, **(measured if state != "not enough data" else dict.fromkeys(measured, NONE)), **changed}
 
 
 def watched(days: list[dict[str, Any]], *found: Finding, **changed: Any) -> Watched:
@@ -71,7 +72,7 @@ def test_a_day_without_enough_truth_is_counted_and_not_drawn() -> None:
     page = render(watched([day(1), day(2, "immature"), day(3, "not enough data")]))
     plots = [picture for picture in parsed(page).iter("svg") if picture.get("class") == "plot"]
     titles = [picture.findtext("title") for picture in plots]
-    assert titles == ["Area under the ROC curve by day", "Predictions by day"]
+    assert titles == ["Area under the ROC curve by day", "Mean by day", "Predictions by day"]
     marks = [mark.get("class") for mark in plots[0].iter() if str(mark.get("class")).startswith("mark ")]
     assert marks == ["mark candidate", "mark champion"]
     assert "nan" not in page.lower().replace("finance", "")
