@@ -22,7 +22,9 @@ from ml_pipeline.handlers import scored_runs
 from ml_pipeline.handlers.latest_records import latest
 from ml_pipeline.handlers.snapshots import folder_name
 from ml_pipeline.handlers.stage_run import StageRun
+from ml_pipeline.handlers.visits import visits
 from ml_pipeline.models.evaluation import JUDGES, Rules
+from ml_pipeline.monitoring.health import Visit, health
 from ml_pipeline.monitoring.performance import (
     TOO_FEW,
     Made,
@@ -120,8 +122,12 @@ class MonitorHandler(BaseHandler):
         writer = run.writer(data.key, "performance")
         writer.write(table(days))
         run.left(run.finish(writer, data.truth))
+        seen = visits(run.store, run.config, [result for result, _ in data.runs])
         found = [finding for own in output for finding in own.findings]
-        run.store.put(f"{FOLDER}{folder_name(run.request.as_of)}/report.html", _page(run, output, days, found).encode())
+        found += health(seen, run.config.quarantine.share)
+        run.store.put(
+            f"{FOLDER}{folder_name(run.request.as_of)}/report.html", _page(run, output, days, found, seen).encode()
+        )
         severity = worst(found)
         run.metrics = {own.version: own.whole for own in output}
         run.verdict = {"severity": severity, "passed": severity != "act", "reasons": [one.sentence for one in found]}
@@ -129,12 +135,14 @@ class MonitorHandler(BaseHandler):
             run.log.info("%s: %s", one.severity, one.sentence)
 
 
-def _page(run: StageRun, output: list[Judgement], days: list[dict[str, Any]], found: list[Finding]) -> str:
+def _page(
+    run: StageRun, output: list[Judgement], days: list[dict[str, Any]], found: list[Finding], seen: list[Visit]
+) -> str:
     then = {own.version: run.registry.metrics(own.version) for own in output}
     now = {own.version: own.whole for own in output}
     estimator = run.use_case.load(run.config.model).estimator
     decides, as_of = JUDGES[estimator.predicts].decides, run.request.as_of.isoformat()
-    return render(Watched(run.config, as_of, found, days, now, then, decides, sorted(run.synthetic)))
+    return render(Watched(run.config, as_of, found, days, now, then, decides, seen, sorted(run.synthetic)))
 
 
 def _settings(run: StageRun) -> Monitoring:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from ml_pipeline.config import UseCaseConfig
 from ml_pipeline.models.metric import Metric
+from ml_pipeline.monitoring.health import Visit
 from ml_pipeline.monitoring.severity import Finding, Severity, worst
 from ml_pipeline.report import slices
 from ml_pipeline.report.document import document
@@ -17,7 +18,7 @@ from ml_pipeline.report.numbers import NONE, interval, measured, number, percent
 from ml_pipeline.report.plot import Plot, Ticks, figure, picture
 from ml_pipeline.report.scale import around, rounded_up
 from ml_pipeline.report.table import Row, table
-from ml_pipeline.report.words import meaning, moment, some
+from ml_pipeline.report.words import meaning, moment, some, spaced
 
 HEADLINES: Mapping[Severity, str] = {
     "ok": "✓ Nothing to do. ",
@@ -27,7 +28,7 @@ HEADLINES: Mapping[Severity, str] = {
     "act": "✗ Act. ",
 }
 KINDS: Mapping[Severity, str] = {"ok": "passed", "act": "failed"}
-MOST_FINDINGS, MOST_DAYS, TICKS = 40, 60, 5
+MOST_FINDINGS, MOST_DAYS, MOST_RUNS, TICKS = 40, 60, 31, 5
 Day = Mapping[str, Any]
 
 
@@ -35,7 +36,7 @@ class Watched(NamedTuple):
     """What a monitoring run found; all plain values.
 
     `days` are the lines of the dataset `performance`, `now` by model version what all days together are worth, `then`
-    their metrics.yaml, and `decides` the metric by which models are compared.
+    their metrics.yaml, `decides` the metric by which models are compared; `visits` what scoring runs saw of their data.
     """
 
     config: UseCaseConfig
@@ -45,6 +46,7 @@ class Watched(NamedTuple):
     now: Mapping[str, Mapping[str, Any]]
     then: Mapping[str, Mapping[str, Any]]
     decides: str
+    visits: Sequence[Visit] = ()
     synthetic: Sequence[str] = ()
 
 
@@ -53,6 +55,7 @@ def render(watched: Watched) -> str:
     sections = {
         "Day by day": _days(watched),
         "Models": join(_model(watched, version) for version in watched.now),
+        "Data": _data(watched.visits),
         "Numbers": _numbers(watched),
     }
     return document(f"{watched.config.name} monitoring", _header(watched), sections)
@@ -172,6 +175,27 @@ def _model(watched: Watched, version: str) -> Markup:
 def _value(metric: Metric) -> Markup:
     """The value, and its interval below it."""
     return join([NONE]) if math.isnan(metric["value"]) else join([measured(metric), tag("small", interval(metric))])
+
+
+def _data(visits: Sequence[Visit]) -> Markup:
+    """What the last scoring runs saw, the newest first."""
+    newest = list(reversed(visits))[:MOST_RUNS]
+    if not newest:
+        return tag("p", "No scoring run was ordered within the window.")
+    sources = list(dict.fromkeys(source for visit in newest for source in visit.unmatched))
+    rows = [
+        Row(
+            visit.as_of,
+            [
+                f"{visit.rows:,}",
+                f"{sum(aside for aside, _ in visit.set_aside.values()):,}",
+                *(percent(visit.unmatched.get(source)) for source in sources),
+            ],
+        )
+        for visit in newest
+    ]
+    columns = ("Scored as of", "Rows", "Set aside", *(f"No match in {spaced(source)}" for source in sources))
+    return table("The last scoring runs, the newest first", columns, rows)
 
 
 def _numbers(watched: Watched) -> Markup:

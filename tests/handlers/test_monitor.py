@@ -152,7 +152,7 @@ def test_a_model_that_is_stored_no_more_is_worth_a_look(scored: Parcels) -> None
         scored.room.delete(key)
     found = watched(scored, AS_OF + 4 * DAY)["monitor"]
     assert found.verdict["severity"] == "watch"
-    assert found.verdict["reasons"] == [f"{version} predicted, but is stored no more."]
+    assert found.verdict["reasons"][0] == f"{version} predicted, but is stored no more."
 
 
 def test_a_broken_floor_asks_to_act(scored: Parcels) -> None:
@@ -160,6 +160,17 @@ def test_a_broken_floor_asks_to_act(scored: Parcels) -> None:
     found = scored.run("monitoring", as_of=AS_OF + 4 * DAY, parameters=parameters)["monitor"]
     assert (found.verdict["severity"], found.verdict["passed"]) == ("act", False)
     assert "its floor is at least 0.999: clearly broken" in " ".join(found.verdict["reasons"])
+
+
+def test_the_data_of_the_last_run_stand_beside_those_before_it(champion: Parcels) -> None:
+    for day in range(6):
+        champion.run("online", as_of=AS_OF - (5 - day) * DAY)
+    champion.run("online", as_of=AS_OF + DAY)
+    reasons = watched(champion, AS_OF + 2 * DAY)["monitor"].verdict["reasons"]
+    (volume,) = (reason for reason in reasons if "rows were scored" in reason)
+    rows = champion.run("online", as_of=AS_OF + DAY)["combine"].rows_out
+    assert volume.startswith(f"{rows} rows were scored as of 2024-02-05 23:00, usually ")
+    assert any("of rows have no match in traffic, usually " in reason for reason in reasons)
 
 
 def test_the_index_names_the_runs_of_a_window(scored: Parcels) -> None:

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from ml_pipeline.monitoring.health import Visit
 from ml_pipeline.monitoring.severity import Finding, Severity
 from ml_pipeline.report.document import POLICY
 from ml_pipeline.report.markup import VOID
@@ -62,7 +63,7 @@ def test_the_most_urgent_finding_is_the_headline(severity: Severity, says: str) 
 def test_every_section_is_there_and_linked() -> None:
     page = render(watched([day(1), day(2)]))
     titles = re.findall(r'<h2 id="([^"]*)">', page)
-    assert titles == ["day-by-day", "models", "numbers"]
+    assert titles == ["day-by-day", "models", "data", "numbers"]
     assert re.findall(r'href="#([^"]*)"', page) == titles
     assert POLICY in page.replace("&#x27;", "'")
     assert "<script" not in page
@@ -102,3 +103,11 @@ def test_whatever_a_model_is_called_is_text() -> None:
 def test_the_newest_days_come_first() -> None:
     page = render(watched([day(1), day(3), day(2)]))
     assert re.findall(r'<th scope="row">(2024-[^<]*)</th>', page) == ["2024-02-03", "2024-02-02", "2024-02-01"]
+
+
+def test_what_the_scoring_runs_saw_stands_in_a_table() -> None:
+    before = Visit("2024-02-01 04:00", 900, {"prepare": (3, 950)}, {"home_town": 0.25})
+    seen = [before, Visit("2024-02-02 04:00", 7, {}, {})]
+    page = text(render(watched([day(1)], visits=seen)))
+    assert "No match in home town" in page
+    assert page.index("2024-02-02 04:00 7 0 –") < page.index("2024-02-01 04:00 900 3 25.0")
