@@ -77,16 +77,43 @@ class Learning(_Strict, frozen=True):
     least: Annotated[int, msgspec.Meta(ge=2)] = 1000
 
 
+class Levels(_Strict, frozen=True):
+    """From where on an effect is to be watched, and from where on acted upon."""
+
+    watch: Annotated[float, msgspec.Meta(gt=0)]
+    act: Annotated[float, msgspec.Meta(gt=0)]
+
+
+class Drift(_Strict, frozen=True):
+    """How far columns may be from what the model was trained on; docs/monitoring.md says why these are the defaults.
+
+    `psi` (population stability index), `jensen_shannon` (distance, 0 to 1), `wasserstein` (in standard deviations),
+    `missing` (difference of shares), `new` (share of rows with words that training did not have). Of fewer rows than
+    `least` nothing is said. `alpha`: the chance of any false alarm of all columns together, where nothing changed.
+    """
+
+    least: Annotated[int, msgspec.Meta(ge=20)] = 300
+    alpha: Annotated[float, msgspec.Meta(gt=0, lt=1)] = 0.01
+    psi: Levels = Levels(watch=0.1, act=0.25)
+    jensen_shannon: Levels = Levels(watch=0.15, act=0.25)
+    wasserstein: Levels = Levels(watch=0.2, act=0.5)
+    missing: Levels = Levels(watch=0.05, act=0.2)
+    new: Levels = Levels(watch=0.02, act=0.1)
+
+
 class Monitoring(_Strict, frozen=True):
     """What was predicted within a `window` before the as-of is looked at again, as truth comes late.
 
     Of fewer rows than `least` nothing is said. `mature`: the share of a day's predictions whose truth must be known
-    for the day to count as more than a first impression.
+    for the day to count as more than a first impression. Where things are clearly worse than they may be, training is
+    asked for, and not again within `cooldown`.
     """
 
     window: str = "30d"
     least: Annotated[int, msgspec.Meta(ge=20)] = 200
     mature: str = "90%"
+    cooldown: str = "7d"
+    drift: Drift = Drift()
 
 
 class Evaluate(_Strict, frozen=True):

@@ -121,10 +121,16 @@ def _check_monitoring(config: UseCaseConfig) -> None:
     if not config.monitoring:
         _refuse_said_of(config, "monitoring", "is monitored")
         return
-    _check_duration(config.monitoring.window, ("monitoring", "window"))
+    for key in ("window", "cooldown"):
+        _check_duration(getattr(config.monitoring, key), ("monitoring", key))
     if not _is_share(config.monitoring.mature):
         path, given = ("monitoring", "mature"), config.monitoring.mature
         raise BrokenRule("monitoring.mature is not a share", path, given, "a share such as 90%")
+    for name in ("psi", "jensen_shannon", "wasserstein", "missing", "new"):
+        levels = getattr(config.monitoring.drift, name)
+        if levels.watch > levels.act:
+            given, expected = f"watch {levels.watch:g}, act {levels.act:g}", "watch at most as large as act"
+            raise BrokenRule(f"drift.{name} acts before it watches", ("monitoring", "drift", name), given, expected)
 
 
 def _refuse_said_of(config: UseCaseConfig, mode: Mode, what: str) -> None:

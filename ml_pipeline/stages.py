@@ -165,7 +165,7 @@ STAGES = (
         "train",
         offline=None,
         online=None,
-        monitoring=Flow(("prepared",), ("performance",)),
+        monitoring=Flow(("prepared",), ("performance", "retrain")),
     ),
 )
 

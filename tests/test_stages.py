@@ -113,7 +113,7 @@ def test_monitoring_asks_for_the_truth_and_for_no_other_source() -> None:
     assert watched.modes == ("offline", "learning", "online", "monitoring")
     found = steps(watched, "monitoring")
     assert [step.name for step in found] == ["ingest.flights", "prepare.flights", "monitor"]
-    assert [step.writes for step in found] == [("raw.flights",), ("prepared.flights",), ("performance",)]
+    assert [step.writes for step in found] == [("raw.flights",), ("prepared.flights",), ("performance", "retrain")]
     assert not promotes("monitoring")
 
 

@@ -18,7 +18,7 @@ from ml_pipeline.data.joins import MOMENT
 from ml_pipeline.data.splits import share
 from ml_pipeline.durations import microseconds
 from ml_pipeline.errors import NotFoundError, NothingToDo
-from ml_pipeline.handlers import scored_runs
+from ml_pipeline.handlers import retraining, scored_runs
 from ml_pipeline.handlers.latest_records import latest
 from ml_pipeline.handlers.snapshots import folder_name
 from ml_pipeline.handlers.stage_run import StageRun
@@ -133,6 +133,8 @@ class MonitorHandler(BaseHandler):
         run.verdict = {"severity": severity, "passed": severity != "act", "reasons": [one.sentence for one in found]}
         for one in found:
             run.log.info("%s: %s", one.severity, one.sentence)
+        if severity == "act":
+            retraining.ask(run, [one.sentence for one in found if one.severity == "act"])
 
 
 def _page(

@@ -162,6 +162,28 @@ def test_a_broken_floor_asks_to_act(scored: Parcels) -> None:
     assert "its floor is at least 0.999: clearly broken" in " ".join(found.verdict["reasons"])
 
 
+def test_training_is_asked_for_once_within_the_cooldown(scored: Parcels) -> None:
+    broken = {"monitoring": {"least": 20, "cooldown": "2d"}, "evaluate.floors": {"roc_auc": 0.999}}
+
+    def asked(days: int, run_id: str = "") -> bool:
+        as_of = AS_OF + days * DAY
+        named = {"run_id": run_id} if run_id else {}
+        found = scored.run("monitoring", as_of=as_of, parameters=broken, **named)["monitor"]
+        if not (asks := any(artifact.name == "retrain" for artifact in found.artifacts)):
+            assert run_id or found.notes[-1].startswith("Training was asked for as of ")
+        return asks
+
+    assert [asked(3), asked(3), asked(3, "another-run"), asked(4), asked(5), asked(6)] == [
+        True,
+        True,  # the same run, again
+        False,
+        False,
+        True,
+        False,
+    ]
+    assert "retrain" not in {artifact.name for artifact in watched(scored, AS_OF + 9 * DAY)["monitor"].artifacts}
+
+
 def test_the_data_of_the_last_run_stand_beside_those_before_it(champion: Parcels) -> None:
     for day in range(6):
         champion.run("online", as_of=AS_OF - (5 - day) * DAY)
