@@ -20,6 +20,7 @@ from ml_pipeline.durations import microseconds
 from ml_pipeline.errors import NotFoundError, NothingToDo
 from ml_pipeline.handlers import retraining, scored_runs
 from ml_pipeline.handlers.latest_records import latest
+from ml_pipeline.handlers.predecessor import beside
 from ml_pipeline.handlers.snapshots import folder_name
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.handlers.visits import visits
@@ -112,12 +113,15 @@ class MonitorHandler(BaseHandler):
         """A judgement of every model that predicted."""
         predicted = _predicted(data, run)
         truth = _truth(data, predicted, run)
-        return [_judged(model, version, own, truth, run) for version, own in sorted(predicted.items())]
+        judged = [_judged(model, version, own, truth, run) for version, own in sorted(predicted.items())]
+        compared = list(beside(model, [result for result, _ in data.runs], truth, run))
+        return [own._replace(findings=[*own.findings, *compared]) if own is judged[-1] else own for own in judged]
 
     @classmethod
     def store_output(cls, run: StageRun, data: Scored, output: list[Judgement]) -> None:
         """The days as a dataset; the sentences as the verdict of the stage; both as a page."""
         run.rows_in = sum(dataset.manifest.rows for _, dataset in data.runs)
+        run.reads += [dataset.artifact() for _, dataset in data.runs]
         days = [day for own in output for day in own.days]
         writer = run.writer(data.key, "performance")
         writer.write(table(days))

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from ml_pipeline.artifacts import parameters as parameters_file
 from ml_pipeline.columns import Category
 from ml_pipeline.handlers import scored_runs
 from tests.conftest import AS_OF
@@ -162,6 +165,28 @@ def test_a_broken_floor_asks_to_act(scored: Parcels) -> None:
     assert "its floor is at least 0.999: clearly broken" in " ".join(found.verdict["reasons"])
 
 
+def test_a_champion_that_does_worse_than_the_model_before_it_is_to_go_back(scored: Parcels) -> None:
+    good, bad = scored.registry.champion(), "contrary"
+    learnt = scored.registry.parameters(good)
+    estimator = {**learnt["estimator"], "bias": -learnt["estimator"]["bias"]}
+    estimator["coefficients"] = {name: _opposite(own) for name, own in estimator["coefficients"].items()}
+    content = parameters_file.dump({**learnt, "estimator": estimator}, "LateModel")
+    described = msgspec.structs.replace(
+        scored.registry.model(good), version=bad, parameters_sha256=sha256(content).hexdigest()
+    )
+    scored.registry.add(described, content)
+    entry = scored.registry.last_promotion()
+    assert entry
+    scored.registry.promote(msgspec.structs.replace(entry, number=entry.number + 1, to=bad, previous=good))
+    for day in range(5):
+        scored.run("online", as_of=AS_OF + day * DAY, run_id=f"contrary-{day}")
+    reasons = watched(scored, AS_OF + 5 * DAY)["monitor"].verdict["reasons"]
+    (told,) = (reason for reason in reasons if "which" in reason and "replaced" in reason)
+    assert told.startswith("On the same ")
+    assert f"beside {good}, which {bad} replaced, roc_auc differs by -" in told
+    assert told.endswith("Go back to it by `ml-pipeline models rollback parcels`, or train again.")
+
+
 def test_training_is_asked_for_once_within_the_cooldown(scored: Parcels) -> None:
     broken = {"monitoring": {"least": 20, "cooldown": "2d"}, "evaluate.floors": {"roc_auc": 0.999}}
 
@@ -206,3 +231,10 @@ def test_a_page_says_it_to_people(scored: Parcels) -> None:
     page = scored.room.get("monitoring/20240208T230000Z/report.html").decode()
     assert "Will this parcel arrive late?" in page
     assert f"<li>ok: {found.verdict['reasons'][0]}</li>" in page
+
+
+def _opposite(coefficient: Any) -> Any:
+    """Of a number, or of each word."""
+    if isinstance(coefficient, dict):
+        return {word: -value for word, value in coefficient.items()}
+    return -coefficient
