@@ -51,6 +51,7 @@ LONGEST = (
     "e2e/test_main_job_trials.py",
     "stack/test_stack.py",
     "e2e/test_guide.py",
+    "faults/test_campaign.py",
     "e2e/test_granularity.py",
     "e2e/test_versions_dags.py",
     "containers/test_use_case_images.py",

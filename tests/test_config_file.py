@@ -112,6 +112,7 @@ def test_what_is_not_written_has_its_default() -> None:
     config = parse(short, "tiny")
     assert (config.timezone, config.horizon, config.split.test, config.seed) == ("UTC", "0s", "60d", 0)
     assert config.evaluate.floors == {}
+    assert config.runner == "docker"
 
 
 @pytest.mark.parametrize("word", ["on", "off", "yes", "no", "Yes", "True", "NO"])
@@ -146,6 +147,7 @@ FAULTS = [
     ("split:\n  by: time\n  validation: 30d\n  test: 60d\n", "split:\n", "split:", "Expected `object`, got `null`"),
     ("sources:\n", "sources: []\nothers:\n", "sources: []", "Expected `object`, got `array`"),
     ("cpus: 2}", "cpus: 0}", "cpus: 0", "Expected `float` > 0"),
+    ("key: trip", "key: trip\nrunner: rocket", "runner: rocket", "Invalid enum value 'rocket'"),
     ("horizon: 2h", "horizon: 2 hours", "horizon: 2 hours", "horizon is not a duration"),
     ("ahead: 1d", "ahead: soon", "ahead: soon", "ahead is not a duration"),
     ("  test: 60d", "  test: 2 weeks", "test: 2 weeks", "split.test is not a duration"),
@@ -171,6 +173,12 @@ FAULTS = [
     ("key: trip", "key: trip\nmonitoring: {window: 30}", "window: 30", "Expected `str`"),
     ("key: trip", "key: trip\nmonitoring: {window: a month}", "window: a month", "monitoring.window is not a duration"),
     ("key: trip", "key: trip\nmonitoring: {mature: most}", "mature: most", "monitoring.mature is not a share"),
+    (
+        "key: trip",
+        "key: trip\nmonitoring: {drift: {psi: {watch: 0.3, act: 0.2}}}",
+        "psi: {watch: 0.3, act: 0.2}",
+        "drift.psi acts before it watches",
+    ),
     ("key: trip", "key: trip\nlearning: {least: 1}", "least: 1", "Expected `int` >= 2"),
     ("    drives: true", "    drives: online", "sources:", "Given: offline: none"),
     ("    known: seen\n", "    known: seen\n    revised: true\n", "  sky:", "sky has revisions, but"),

@@ -1,7 +1,7 @@
 """Datasets: Parquet parts and one manifest, written last, so that a dataset is visible only when whole.
 
 `manifest.yaml` holds what a reader needs to trust the parts (rows, bytes, digests) and a person needs to place them
-(schema, time range, as-of, what it was made from, what was set aside and why).
+(schema, time range, as-of, what it was made from, what was set aside and why). Beside it lies the profile of the rows.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from ml_pipeline.artifacts.store import Store
 from ml_pipeline.columns import Category, Column, Columns, kind
 from ml_pipeline.contract import Artifact
 from ml_pipeline.data import arrow, parquet
-from ml_pipeline.errors import SchemaError
+from ml_pipeline.data.profile import Profile, unpack
+from ml_pipeline.data.running_profile import RunningProfile
+from ml_pipeline.errors import IntegrityError, NotFoundError, SchemaError
 from ml_pipeline.stopwatch import timed
 
 if TYPE_CHECKING:
@@ -79,6 +81,17 @@ class Dataset:
         """No rows, the right columns."""
         return self.manifest.schema().empty_table()
 
+    def profile(self) -> Profile:
+        """What its columns look like, as was found when it was written; where that cannot be read, found again."""
+        key = profile_key(self.key, self.manifest)
+        try:
+            return unpack(self.store.get(key), self.store.address(key))
+        except (NotFoundError, IntegrityError):
+            found = RunningProfile()
+            for number, part in enumerate(self.manifest.parts):
+                found.add(number, self.table(part))
+            return found.whole() if self.manifest.parts else Profile.of(arrow.to_columns(self.empty()))
+
     def artifact(self) -> Artifact:
         """How results refer to it."""
         own = self.manifest
@@ -103,6 +116,7 @@ class DatasetWriter:
         self.pending_rows = 0
         self.rows = 0
         self.parts = PartQueue()
+        self.profile = RunningProfile()
         self.rejects: list[tuple[str, str]] = []
         self.quarantine: list[Part] = []
         self.quarantined: Counter[str] = Counter()
@@ -139,7 +153,7 @@ class DatasetWriter:
             self._flush_rejects()
 
     def close(self, made_from: Mapping[str, Any], replace: bool = False) -> Dataset:
-        """Write what is left, then the manifest.
+        """Write what is left, the profile, then the manifest.
 
         Where another writer was first, its dataset is the one that counts, unless this one is to `replace` it.
         """
@@ -147,6 +161,9 @@ class DatasetWriter:
             self._flush(self.pending_rows)
         self._flush_rejects()
         manifest = self._manifest(self.parts.finish(), made_from)
+        if not self.rows and self.schema:
+            self.profile.add(0, self.schema.empty_table())
+        self.store.put(profile_key(self.key, manifest), self.profile.whole().pack())
         content = manifest_file.dump(manifest)
         if replace:
             self.store.put(f"{self.key}/{MANIFEST}", content)
@@ -182,7 +199,13 @@ class DatasetWriter:
                 self.pending.insert(0, piece.slice(missing))
             missing -= pieces[-1].num_rows
         self.pending_rows -= rows
-        self.parts.add(self._put, f"part-{len(self.parts):05d}", pieces)
+        self.parts.add(self._part, len(self.parts), pieces)
+
+    def _part(self, number: int, pieces: Sequence[pa.Table]) -> Part:
+        with timed("write"):
+            table = _one(pieces)
+            self.profile.add(number, table)
+        return self._put(f"part-{number:05d}", table)
 
     def _flush_rejects(self) -> None:
         import pyarrow as pa
@@ -191,13 +214,12 @@ class DatasetWriter:
             rows = parquet.ROWS_PER_PART
             reasons, records = zip(*self.rejects[:rows], strict=True)
             table = pa.table({"reason": pa.array(reasons, pa.string()), "record": pa.array(records, pa.string())})
-            self.quarantine.append(self._put(f"quarantine-{len(self.quarantine):05d}", [table]))
+            self.quarantine.append(self._put(f"quarantine-{len(self.quarantine):05d}", table))
             self.rejects = self.rejects[rows:]
 
-    def _put(self, stem: str, pieces: Sequence[pa.Table]) -> Part:
+    def _put(self, stem: str, table: pa.Table) -> Part:
         """Two writers never share a part's name unless they write the same bytes."""
         with timed("write"):
-            table = _one(pieces)
             content = parquet.encode(table)
             sha256 = hashlib.sha256(content).hexdigest()
         name = f"{stem}-{sha256[:12]}.parquet"
@@ -214,6 +236,11 @@ class DatasetWriter:
         if (known := times[~np.isnat(times)]).size:
             ends = [end.item().replace(tzinfo=dt.UTC) for end in (known.min(), known.max())]
             self.range = [min(*self.range[:1], ends[0]), max(*self.range[1:], ends[1])] if self.range else ends
+
+
+def profile_key(key: str, manifest: Manifest) -> str:
+    """Where a dataset's profile lies: of two writers of other content each finds its own."""
+    return f"{key}/profile-{manifest.digest[:12]}.msgpack"
 
 
 def open_dataset(store: Store, key: str) -> Dataset:

@@ -7,7 +7,7 @@ is told. Moments never go back along the log, so that the champion of a moment i
 from __future__ import annotations
 
 import datetime as dt
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal
 
@@ -51,6 +51,16 @@ class PromotionLog:
         """The whole log, oldest first."""
         with ThreadPoolExecutor(READERS) as readers:
             return list(readers.map(self.entry, self.numbers()))
+
+    def newest(self, most: int) -> list[Promotion]:
+        """The last entries, the newest first; a long log is not listed, its end is found by doubling and halving.
+
+        Raises:
+            IntegrityError: an entry is missing.
+        """
+        end = self._end()
+        with ThreadPoolExecutor(READERS) as readers:
+            return list(readers.map(self.entry, range(end, max(end - most, 0), -1)))
 
     def last(self) -> Promotion | None:
         """The entry that counts."""
@@ -115,6 +125,19 @@ class PromotionLog:
                 do="restore the entry as it was written",
             )
         return found
+
+    def _end(self) -> int:
+        """The number of the last entry, 0 where there is none; whatever lies beyond it is looked at as a whole log."""
+        beyond = 1
+        while self.store.exists(key_of(beyond)):
+            beyond *= 2
+        gone = bisect_left(
+            range(beyond // 2 + 1, beyond), True, key=lambda number: not self.store.exists(key_of(number))
+        )
+        end = beyond // 2 + gone
+        if self.store.keys(FOLDER, after=key_of(end)):
+            end = (self.numbers() or [0])[-1]
+        return end
 
     def _number(self, key: str) -> int:
         stem = key.removeprefix(FOLDER).removesuffix(".yaml")

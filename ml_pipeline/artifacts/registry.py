@@ -13,13 +13,18 @@ from ml_pipeline.artifacts import plain_yaml, typed_yaml
 from ml_pipeline.artifacts.promotion_log import READERS, Promotion, PromotionLog
 from ml_pipeline.artifacts.store import Store
 from ml_pipeline.contract import Artifact
+from ml_pipeline.data.profile import Profile, unpack
 from ml_pipeline.errors import NotFoundError
 from ml_pipeline.templates import Parameters
 
 PARAMETERS, MODEL, METRICS = "parameters.yaml", "model.yaml", "metrics.yaml"
 PROFILE, CARD, REPORT = "profile.yaml", "card.yaml", "report.html"
+SKETCHES = "profile.msgpack"
+"""The profile that later rows are compared with: of all that a model has learnt, what it went on from included."""
 INDEX = "index/"
 """Folder of empty objects `as-of/version`: of thousands of models the newest are found without opening any."""
+NEAR = (30, 365)
+"""Days before a moment from which on the newest models are looked for, before all are."""
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +109,16 @@ class Registry:
             return {}
         return found
 
+    def profile(self, version: str) -> Profile:
+        """What the rows looked like that a model has learnt.
+
+        Raises:
+            NotFoundError: there is no such profile.
+            IntegrityError: it is not what training stored.
+        """
+        key = self.key(version, SKETCHES)
+        return unpack(self.store.get(key), self.store.address(key))
+
     def versions(self) -> list[str]:
         """All versions that are stored, whole, in no meaningful order."""
         return [key.split("/")[1] for key in self.store.keys("models/") if key.endswith(f"/{MODEL}")]
@@ -119,6 +134,14 @@ class Registry:
         with ThreadPoolExecutor(READERS) as readers:
             others = list(readers.map(self._place, [name for name in self.named() if name not in known]))
         return sorted([*((as_of, version) for as_of, version in listed), *others], reverse=True)
+
+    def newest(self, most: int, near: dt.datetime) -> list[tuple[str, str]]:
+        """As `by_as_of`, but so many at most; of thousands only those about a moment or after it are listed."""
+        for days in NEAR:
+            listed = self.store.keys(INDEX, after=f"{INDEX}{_stamp((near - dt.timedelta(days)).isoformat())}")
+            if len(listed) >= most:
+                return sorted(((key.split("/")[1], key.split("/")[2]) for key in listed), reverse=True)[:most]
+        return self.by_as_of()[:most]
 
     def promotions(self) -> list[Promotion]:
         """The whole log, oldest first."""

@@ -7,11 +7,11 @@ stores expect them: the `AWS_*` variables and shared credentials file, `GOOGLE_*
 from __future__ import annotations
 
 import configparser
+import datetime as dt
 import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 from functools import cache
 from io import BufferedReader
 from pathlib import Path
@@ -31,9 +31,9 @@ from ml_pipeline.stopwatch import timed
 if TYPE_CHECKING:
     from obstore.store import ClientConfig
 
-RETRY = {"max_retries": 3, "retry_timeout": timedelta(seconds=15)}
+RETRY = {"max_retries": 3, "retry_timeout": dt.timedelta(seconds=15)}
 """A store that is away for long is told at once: whoever ordered the run tries again later."""
-TIMEOUT: ClientConfig = {"connect_timeout": timedelta(seconds=3), "timeout": timedelta(seconds=120)}
+TIMEOUT: ClientConfig = {"connect_timeout": dt.timedelta(seconds=3), "timeout": dt.timedelta(seconds=120)}
 READ_BYTES = 1 << 20
 """What one request of a streamed object asks for, unless more is wanted at once."""
 SCHEMES = ("s3", "gs", "az", "file")
@@ -59,6 +59,10 @@ class Store:
     def address(self, key: str) -> str:
         """The full URI of a key."""
         return f"{self.uri}/{self.prefix}{key}"
+
+    def is_made(self) -> bool:
+        """Whether there is a store to look into: one that is a folder is made when it is first used."""
+        return not self.uri.startswith("file://") or Path(self.uri.removeprefix("file://")).is_dir()
 
     def get(self, key: str) -> bytes:
         """The bytes of an object.
@@ -119,11 +123,19 @@ class Store:
             return False
         return True
 
-    def keys(self, folder: str) -> list[str]:
-        """Keys of all objects at any depth below a folder, sorted."""
+    def keys(self, folder: str, after: str = "") -> list[str]:
+        """Keys of all objects at any depth below a folder, sorted; only those that sort after another key."""
+        offset = self.prefix + after if after else None
         with self._explained(folder):
-            found = [item["path"] for page in _client(self.uri).list(self.prefix + folder) for item in page]
+            pages = _client(self.uri).list(self.prefix + folder, offset=offset)
+            found = [item["path"] for page in pages for item in page]
         return sorted(path.removeprefix(self.prefix) for path in found)
+
+    def written(self, folder: str) -> dict[str, dt.datetime]:
+        """Keys of all objects at any depth below a folder, and when each was written, by the store's clock."""
+        with self._explained(folder):
+            found = [item for page in _client(self.uri).list(self.prefix + folder) for item in page]
+        return {item["path"].removeprefix(self.prefix): item["last_modified"] for item in found}
 
     def folders(self, folder: str) -> list[str]:
         """Names of the folders directly in a folder, sorted."""

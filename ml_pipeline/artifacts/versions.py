@@ -45,10 +45,10 @@ def system_version(use_case: UseCase, images: Mapping[str, str]) -> SystemVersio
 def _configuration(use_case: UseCase) -> dict[str, Any]:
     """All of pipeline.yaml but the addresses: what the records are counts, not where they were found.
 
-    Nor do the services count: how stages are grouped changes where they run, and no number.
+    Nor do services and runner count: they change where stages run, and no number.
     """
     configuration: dict[str, Any] = msgspec.to_builtins(use_case.config)
-    del configuration["services"]
+    del configuration["services"], configuration["runner"]
     sources = {name: source | {"address": ""} for name, source in configuration["sources"].items()}
     return {**configuration, "sources": sources}
 

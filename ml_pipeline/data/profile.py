@@ -1,76 +1,101 @@
-"""What columns look like: for every column how much is missing, and where its values lie."""
+"""What columns look like: how much is missing, where values lie, which are frequent. Profiles of parts merge.
+
+A profile takes some kilobytes a column, whatever the rows; those of days make that of a week, and no row is read again.
+"""
 
 from __future__ import annotations
 
-from typing import Any, cast
+import hashlib
+from collections.abc import Iterable
+from functools import reduce
+from typing import Any
 
-import numpy as np
+import msgspec
 
-from ml_pipeline.columns import Category, Column, Columns, Floats, Times, kind
+from ml_pipeline.columns import Columns, count
+from ml_pipeline.data.column_profile import ColumnProfile, kind_of, merged, profiled
+from ml_pipeline.errors import IntegrityError
 
-QUANTILES = (5, 25, 50, 75, 95)
-"""Per cent."""
-FREQUENT = 10
-"""Words that are listed."""
-LONGEST = 80
-"""Characters of a word that is listed: what is longer is text, which no list of words sums up."""
+VERSION = 1
+"""Of the bytes of a profile."""
 
 
-def profile(columns: Columns) -> dict[str, Any]:
-    """Plain values by column: `kind`, `rows`, `missing`, and where any value is known, what it has besides.
+class Profile(msgspec.Struct, frozen=True):
+    """Rows, and what each column looks like."""
 
-    - number: `mean`, `sd` (of the rows, not an estimate), `min`, `max` and `quantiles` such as `5%`; NaN and infinities
-      are missing
-    - time: `first` and `last`, in UTC as ISO 8601
-    - category: `distinct` values, and the `frequent` ones with their share of all rows
-    - block: `width`; a row is missing where any of its numbers is
+    rows: int = 0
+    columns: dict[str, ColumnProfile] = {}
 
-    >>> profile({"size": np.array([1.0, 3.0, np.nan])})["size"]["mean"]
-    2.0
+    @classmethod
+    def of(cls, columns: Columns, times: int = 1) -> Profile:
+        """Of a batch, each row of which stands for so many.
+
+        >>> import numpy as np
+        >>> Profile.of({"size": np.array([1.0, 3.0, np.nan])}).described()["size"]["mean"]
+        2.0
+        """
+        return cls(count(columns) * times, {name: profiled(column, times) for name, column in columns.items()})
+
+    def merge(self, other: Profile) -> Profile:
+        """Of the rows of both: counts exactly, quantiles, distinct and frequent values as well as sketches can.
+
+        A column that only one of them has counts its rows alone; one of two kinds becomes one of kind `other`.
+        """
+        both = {name: merged(own, other.columns[name]) for name, own in self.columns.items() if name in other.columns}
+        return Profile(self.rows + other.rows, {**self.columns, **other.columns, **both})
+
+    def only(self, names: Iterable[str]) -> Profile:
+        """Of those of these columns that there are."""
+        return Profile(self.rows, {name: self.columns[name] for name in names if name in self.columns})
+
+    def described(self) -> dict[str, dict[str, Any]]:
+        """Plain values by column: `kind`, `rows`, `missing`, and where any value is known, what it has besides.
+
+        - number: `mean`, `sd` (of the rows, not an estimate), `min`, `max`, `quantiles` such as `5%`, `distinct`; NaN
+          and infinities are missing
+        - time: `first`, `last` and `quantiles`, in UTC as ISO 8601
+        - category: `distinct` words, the `frequent` ones with their share of all rows, and quantiles of their `lengths`
+        - block: `width`; a row is missing where any of its numbers is
+        - other: the `kinds` that are mixed
+        """
+        return {
+            name: {"kind": kind_of(own), "rows": own.rows, "missing": own.missing, **own.described()}
+            for name, own in self.columns.items()
+        }
+
+    def pack(self) -> bytes:
+        """As bytes; the same rows in the same parts give the same ones."""
+        content = msgspec.msgpack.encode(self)
+        return msgspec.msgpack.encode(_Packed(VERSION, hashlib.sha256(content).digest(), content))
+
+
+class _Packed(msgspec.Struct, frozen=True, array_like=True):
+    version: int
+    sha256: bytes
+    content: bytes
+
+
+def merge(profiles: Iterable[Profile]) -> Profile:
+    """Of the rows of all; none of none."""
+    return reduce(Profile.merge, profiles, Profile())
+
+
+def unpack(packed: bytes, where: str) -> Profile:
+    """A profile out of its bytes.
+
+    Raises:
+        IntegrityError: they are none, not whole, or of another version of this product.
     """
-    return {name: _column(column) for name, column in columns.items()}
-
-
-def _column(column: Column) -> dict[str, Any]:
-    missing, more = _DESCRIBED[kind(column)](column)
-    return {"kind": kind(column), "rows": len(column), "missing": missing, **more}
-
-
-def _number(column: Column) -> tuple[int, dict[str, Any]]:
-    values = cast(Floats, column)
-    known = values[np.isfinite(values)]
-    missing = len(values) - len(known)
-    if len(known) == 0:
-        return missing, {}
-    with np.errstate(over="ignore", invalid="ignore"):
-        found = {"mean": known.mean(), "sd": known.std(), "min": known.min(), "max": known.max()}
-        quantiles = np.quantile(known, np.array(QUANTILES) / 100).tolist()
-    named = {f"{share}%": value for share, value in zip(QUANTILES, quantiles, strict=True)}
-    return missing, {**{name: float(value) for name, value in found.items()}, "quantiles": named}
-
-
-def _time(column: Column) -> tuple[int, dict[str, Any]]:
-    values = cast(Times, column)
-    known = values[~np.isnat(values)]
-    missing = len(values) - len(known)
-    if len(known) == 0:
-        return missing, {}
-    first, last = np.datetime_as_string(np.array([known.min(), known.max()]), unit="s", timezone="UTC").tolist()
-    return missing, {"first": first, "last": last}
-
-
-def _category(column: Column) -> tuple[int, dict[str, Any]]:
-    words = cast(Category, column)
-    counts = np.bincount(words.codes + 1, minlength=len(words.vocabulary) + 1).tolist()
-    known = sorted((-rows, word) for word, rows in zip(words.vocabulary, counts[1:], strict=True) if rows)
-    short = [(word, -rows) for rows, word in known if len(word) <= LONGEST][:FREQUENT]
-    frequent = {word: rows / len(words) for word, rows in short}
-    return counts[0], {"distinct": len(known), "frequent": frequent} if known else {}
-
-
-def _block(column: Column) -> tuple[int, dict[str, Any]]:
-    values = cast(Floats, column)
-    return int((~np.isfinite(values).all(axis=1)).sum()), {"width": values.shape[1]}
-
-
-_DESCRIBED = {"number": _number, "time": _time, "category": _category, "block": _block}
+    try:
+        own = msgspec.msgpack.decode(packed, type=_Packed)
+        if own.version == VERSION and hashlib.sha256(own.content).digest() == own.sha256:
+            return msgspec.msgpack.decode(own.content, type=Profile)
+        given = f"version {own.version}" if own.version != VERSION else "bytes that were changed"
+    except msgspec.MsgspecError as error:
+        given = str(error)
+    raise IntegrityError(
+        "a profile cannot be read",
+        given=f"{where}, {len(packed)} bytes: {given}",
+        expected=f"a whole profile of version {VERSION}",
+        do="delete it: it is made again from the rows where they are still there",
+    )

@@ -19,12 +19,14 @@ from ml_pipeline.data.splits import share
 from ml_pipeline.durations import microseconds
 from ml_pipeline.errors import NotFoundError, NothingToDo
 from ml_pipeline.handlers import retraining, scored_runs
+from ml_pipeline.handlers.drifting import drifted, told
 from ml_pipeline.handlers.latest_records import latest
 from ml_pipeline.handlers.predecessor import beside
 from ml_pipeline.handlers.snapshots import folder_name
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.handlers.visits import visits
 from ml_pipeline.models.evaluation import JUDGES, Rules
+from ml_pipeline.monitoring.drift import Drift
 from ml_pipeline.monitoring.health import Visit, health
 from ml_pipeline.monitoring.performance import (
     TOO_FEW,
@@ -65,6 +67,25 @@ class Judgement(NamedTuple):
     days: list[dict[str, Any]]
     whole: dict[str, Any]
     findings: list[Finding]
+
+
+class Seen(NamedTuple):
+    """All that a run of monitoring saw."""
+
+    models: list[Judgement]
+    compared: list[Finding]
+    drift: Drift | None
+    visits: list[Visit]
+
+    @property
+    def days(self) -> list[dict[str, Any]]:
+        """A line a day and model."""
+        return [day for own in self.models for day in own.days]
+
+    def findings(self, at_most: float) -> list[Finding]:
+        """What there is to say; `at_most` is the share that may be set aside."""
+        own = [finding for one in self.models for finding in one.findings]
+        return [*own, *self.compared, *told(self.drift), *health(self.visits, at_most)]
 
 
 class MonitorHandler(BaseHandler):
@@ -109,31 +130,27 @@ class MonitorHandler(BaseHandler):
         return {}
 
     @classmethod
-    def apply(cls, model: type[Chain], parameters: Parameters, data: Scored, run: StageRun) -> list[Judgement]:
-        """A judgement of every model that predicted."""
-        predicted = _predicted(data, run)
+    def apply(cls, model: type[Chain], parameters: Parameters, data: Scored, run: StageRun) -> Seen:
+        """Every model that predicted, the champion beside the one before it, and the data of the scoring runs."""
+        predicted, results = _predicted(data, run), [result for result, _ in data.runs]
         truth = _truth(data, predicted, run)
         judged = [_judged(model, version, own, truth, run) for version, own in sorted(predicted.items())]
-        compared = list(beside(model, [result for result, _ in data.runs], truth, run))
-        return [own._replace(findings=[*own.findings, *compared]) if own is judged[-1] else own for own in judged]
+        compared = list(beside(model, results, truth, run))
+        return Seen(judged, compared, drifted(model, results, run), visits(run.store, run.config, results))
 
     @classmethod
-    def store_output(cls, run: StageRun, data: Scored, output: list[Judgement]) -> None:
+    def store_output(cls, run: StageRun, data: Scored, output: Seen) -> None:
         """The days as a dataset; the sentences as the verdict of the stage; both as a page."""
         run.rows_in = sum(dataset.manifest.rows for _, dataset in data.runs)
         run.reads += [dataset.artifact() for _, dataset in data.runs]
-        days = [day for own in output for day in own.days]
         writer = run.writer(data.key, "performance")
-        writer.write(table(days))
+        writer.write(table(output.days))
         run.left(run.finish(writer, data.truth))
-        seen = visits(run.store, run.config, [result for result, _ in data.runs])
-        found = [finding for own in output for finding in own.findings]
-        found += health(seen, run.config.quarantine.share)
-        run.store.put(
-            f"{FOLDER}{folder_name(run.request.as_of)}/report.html", _page(run, output, days, found, seen).encode()
-        )
+        found = output.findings(run.config.quarantine.share)
+        page = render(_watched(run, output, found)).encode()
+        run.store.put(f"{FOLDER}{folder_name(run.request.as_of)}/report.html", page)
         severity = worst(found)
-        run.metrics = {own.version: own.whole for own in output}
+        run.metrics = {own.version: own.whole for own in output.models}
         run.verdict = {"severity": severity, "passed": severity != "act", "reasons": [one.sentence for one in found]}
         for one in found:
             run.log.info("%s: %s", one.severity, one.sentence)
@@ -141,14 +158,12 @@ class MonitorHandler(BaseHandler):
             retraining.ask(run, [one.sentence for one in found if one.severity == "act"])
 
 
-def _page(
-    run: StageRun, output: list[Judgement], days: list[dict[str, Any]], found: list[Finding], seen: list[Visit]
-) -> str:
-    then = {own.version: run.registry.metrics(own.version) for own in output}
-    now = {own.version: own.whole for own in output}
-    estimator = run.use_case.load(run.config.model).estimator
-    decides, as_of = JUDGES[estimator.predicts].decides, run.request.as_of.isoformat()
-    return render(Watched(run.config, as_of, found, days, now, then, decides, seen, sorted(run.synthetic)))
+def _watched(run: StageRun, output: Seen, found: list[Finding]) -> Watched:
+    then = {own.version: run.registry.metrics(own.version) for own in output.models}
+    now = {own.version: own.whole for own in output.models}
+    decides = JUDGES[run.use_case.load(run.config.model).estimator.predicts].decides
+    facts = (run.request.as_of.isoformat(), found, output.days, now, then, decides)
+    return Watched(run.config, *facts, output.visits, output.drift, sorted(run.synthetic))
 
 
 def _settings(run: StageRun) -> Monitoring:
@@ -182,7 +197,7 @@ def _truth(data: Scored, predicted: Mapping[str, Predicted], run: StageRun) -> T
 
 def _judged(model: type[Chain], version: str, own: Predicted, truth: Truth, run: StageRun) -> Judgement:
     known, rows = truth.of(own.keys)
-    told = f"{version}: {int(known.sum()):,} of {len(known):,} predictions have come true or not"
+    counted = f"{version}: {int(known.sum()):,} of {len(known):,} predictions have come true or not"
     try:
         parameters = run.registry.parameters(version)
     except NotFoundError:
@@ -193,13 +208,13 @@ def _judged(model: type[Chain], version: str, own: Predicted, truth: Truth, run:
     lines = daily(made, outcome, maturity, run.config.seed)
     days = [{"model_version": version, **line} for line in lines]
     if len(outcome.y) < settings.least:
-        sentence = f"{told}: fewer than {settings.least}, too few to judge."
+        sentence = f"{counted}: fewer than {settings.least}, too few to judge."
         return Judgement(version, days, {}, [Finding(TOO_FEW, sentence)])
     evaluate = run.config.evaluate
     whole = measured(outcome, Rules({}, {}, evaluate.replicates, run.config.seed))
     whole = {name: value for name, value in whole.items() if name not in ("verdict", "difference", "champion_metrics")}
     found = list(findings(whole, run.registry.metrics(version), evaluate.floors))
-    found = [Finding("ok", f"{told}."), *found, *in_the_mean(outcome)]
+    found = [Finding("ok", f"{counted}."), *found, *in_the_mean(outcome)]
     return Judgement(version, days, {"predicted": len(known), **whole}, found)
 
 

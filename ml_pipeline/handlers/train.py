@@ -14,19 +14,16 @@ import numpy as np
 from ml_pipeline.artifacts import parameters as parameters_file
 from ml_pipeline.artifacts import plain_yaml
 from ml_pipeline.artifacts.datasets import Dataset
-from ml_pipeline.artifacts.registry import PROFILE, Model
+from ml_pipeline.artifacts.registry import PROFILE, SKETCHES, Model
 from ml_pipeline.artifacts.versions import model_version
 from ml_pipeline.chain import Chain
-from ml_pipeline.columns import Columns, Floats, concat
-from ml_pipeline.data.profile import profile
+from ml_pipeline.columns import Columns, Floats
+from ml_pipeline.data.profile import Profile
 from ml_pipeline.engines.passes import Passes
-from ml_pipeline.errors import UsageError
+from ml_pipeline.errors import IntegrityError, NotFoundError, UsageError
 from ml_pipeline.handlers import unlearnt
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.templates import BaseHandler, Parameters, require
-
-PARTS = 4
-"""Parts of the training rows that are profiled, a quarter of a million rows at the most."""
 
 
 class Lesson(NamedTuple):
@@ -111,8 +108,11 @@ class TrainHandler(BaseHandler):
 
     @classmethod
     def store_output(cls, run: StageRun, data: Lesson, output: Parameters) -> None:
-        """Write profile.yaml, parameters.yaml, then model.yaml."""
-        run.store.put(run.registry.key(run.model_version, PROFILE), plain_yaml.dump(_profile(data.train, run)))
+        """Write profile.yaml, profile.msgpack, parameters.yaml, then model.yaml."""
+        profile = _profile(data.train, run)
+        run.store.put(run.registry.key(run.model_version, PROFILE), plain_yaml.dump(profile.described()))
+        before = _learnt(data.start.version, run) if data.start else Profile()
+        run.store.put(run.registry.key(run.model_version, SKETCHES), before.merge(profile).pack())
         content = parameters_file.dump(output, run.config.model.rpartition(".")[2])
         note = output["estimator"].get("fit", {}).get("note")
         run.notes += [note] if note else []
@@ -146,14 +146,19 @@ def _continued(model: type[Chain], version: str, run: StageRun) -> Parameters:
     return model.continued(run.registry.parameters(version))
 
 
-def _profile(train: Dataset, run: StageRun) -> dict[str, Any]:
-    """What the training rows look like: of some parts, spread evenly, for bounded memory; the times of all."""
+def _profile(train: Dataset, run: StageRun) -> Profile:
+    """What the training rows look like: what the model reads of them, the label and the time."""
     model: type[Chain] = run.use_case.load(run.config.model)
-    loads = train.batches(list(dict.fromkeys([*model.inputs(), run.config.label, run.config.time])))
-    some = np.unique(np.linspace(0, len(loads) - 1, PARTS).astype(np.intp)).tolist()
-    found = profile(concat([loads[part]() for part in some]))
-    whole = {end: train.manifest.time[end] for end in ("first", "last")}
-    return {**found, run.config.time: found[run.config.time] | whole}
+    return train.profile().only([*model.inputs(), run.config.label, run.config.time])
+
+
+def _learnt(version: str, run: StageRun) -> Profile:
+    """What the rows looked like that a model has learnt; no rows, and a note, where that cannot be told any more."""
+    try:
+        return run.registry.profile(version)
+    except (NotFoundError, IntegrityError) as error:
+        run.notes.append(f"Drift will be measured from the new rows alone, as those before them are not known: {error}")
+        return Profile()
 
 
 def _label(batch: Columns, model: type[Chain], start: Parameters, name: str) -> Floats:

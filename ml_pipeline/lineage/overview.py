@@ -12,10 +12,11 @@ def overview(registry: Registry, most: int) -> list[dict[str, Any]]:
     """The models with the newest as-of, and their metrics."""
     champion = registry.champion()
     whole = (version for _, version in registry.by_as_of() if registry.has(version))
-    return [_row(registry, version, version == champion) for version in islice(whole, most)]
+    return [row(registry, version, version == champion) for version in islice(whole, most)]
 
 
-def _row(registry: Registry, version: str, champion: bool) -> dict[str, Any]:
+def row(registry: Registry, version: str, champion: bool) -> dict[str, Any]:
+    """One model at a glance."""
     model, found = registry.model(version), registry.metrics(version)
     return {
         "version": version,

@@ -10,6 +10,8 @@ from ml_pipeline.report.numbers import NONE, number, percent
 from ml_pipeline.report.table import Row, table
 from ml_pipeline.report.words import spaced
 
+MANY = 1000
+"""Words of which none is frequent, so that there are probably as many as rows."""
 WORDS = 5
 """Frequent words that are shown."""
 Described = Mapping[str, Any]
@@ -55,11 +57,17 @@ def _categories(profile: Mapping[str, Described]) -> Markup:
 
 def _frequent(own: Described) -> str:
     """The first few with their shares, unless every row has a value of its own."""
-    known = own["rows"] - own["missing"]
-    if known > 1 and own.get("distinct") == known:
+    if _is_key(own):
         return "different in every row"
     words = list(own.get("frequent", {}).items())[:WORDS]
     return ", ".join(f"{word or '(empty)'} {percent(share)}" for word, share in words) or NONE
+
+
+def _is_key(own: Described) -> bool:
+    """Whether no word repeats, as far as a profile tells, which counts many words approximately."""
+    known, distinct = own["rows"] - own["missing"], own.get("distinct", 0)
+    repeats = any(share * own["rows"] > 1.5 for share in own.get("frequent", {}).values())
+    return known > 1 and not repeats and (distinct > 0.8 * known or distinct > MANY)
 
 
 def _times(profile: Mapping[str, Described]) -> Markup:

@@ -11,14 +11,14 @@ from ml_pipeline.report.markup import Markup, join, tag
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
-def document(title: str, header: Markup, sections: Mapping[str, Markup]) -> str:
+def document(title: str, header: Markup, sections: Mapping[str, Markup], more_style: str = "") -> str:
     """The page; the same parts give the same text. Sections come under their titles, which a list at the top links."""
     body = tag("body", header, _contents(sections), tag("main", *map(_section, sections, sections.values())))
-    return f"<!DOCTYPE html>\n{tag('html', _head(title), body, lang='en')}\n"
+    return f"<!DOCTYPE html>\n{tag('html', _head(title, more_style), body, lang='en')}\n"
 
 
-def _head(title: str) -> Markup:
-    style = files("ml_pipeline.report").joinpath("report.css").read_text("utf-8")
+def _head(title: str, more_style: str) -> Markup:
+    style = files("ml_pipeline.report").joinpath("report.css").read_text("utf-8") + more_style
     return tag(
         "head",
         tag("meta", charset="utf-8"),

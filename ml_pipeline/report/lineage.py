@@ -28,22 +28,19 @@ def section(model: Mapping[str, Any], graph: str) -> Markup:
         ("Seed", str(model.get("seed", ""))),
     ]
     described = tag("dl", *(join([tag("dt", name), tag("dd", value)]) for name, value in entries))
-    return join([_graph(graph) if graph else "", described])
+    told = "Services that trained this model and serve it, in the order they run."
+    alt = "Graph of the services, from the sources to the promotion of a model"
+    return join([drawn(graph, "Graph of the services", alt, told) if graph else "", described])
 
 
-def _graph(graph: str) -> Markup:
-    """As an image: its styles and names stay its own, and nothing in it can run."""
+def drawn(graph: str, name: str, alt: str, caption: str) -> Markup:
+    """An SVG graph as an image: its styles and names stay its own, and nothing in it can run."""
     width = re.search(r'viewBox="0 0 (\d+)', graph)
     size = {"width": width[1]} if width else {}
     address = f"data:image/svg+xml;base64,{b64encode(graph.encode()).decode('ascii')}"
-    image = tag("img", src=address, alt="Graph of the services, from the sources to the promotion of a model", **size)
-    box = tag("div", image, class_="scroll", tabindex=0, role="region", aria_label="Graph of the services")
-    return tag(
-        "figure",
-        box,
-        tag("figcaption", "Services that trained this model and serve it, in the order they run."),
-        class_="wide",
-    )
+    image = tag("img", src=address, alt=alt, **size)
+    box = tag("div", image, class_="scroll", tabindex=0, role="region", aria_label=name)
+    return tag("figure", box, tag("figcaption", caption), class_="wide")
 
 
 def _installed(kind: str, found: Mapping[str, Any]) -> tuple[str, Markup]:

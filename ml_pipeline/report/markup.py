@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from html import escape
 
-VOID = ("br", "img", "link", "meta")
+VOID = ("br", "img", "input", "link", "meta")
 """Elements of HTML that have no end."""
 
 

@@ -19,8 +19,8 @@ def header(facts: Facts) -> Markup:
         tag("p", f"Model report · {facts.config.name}", class_="kind"),
         tag("h1", facts.config.question),
         tag("p", "Model ", tag("code", model.get("version", "")), f" ({model.get('model', '')})", when),
-        _verdict(facts),
-        _banner(facts),
+        judgement(facts),
+        banner(facts),
     )
 
 
@@ -29,7 +29,8 @@ def synthetic(facts: Facts) -> list[str]:
     return sorted({*facts.model.get("synthetic", ()), *facts.metrics.get("synthetic", ())})
 
 
-def _verdict(facts: Facts) -> Markup:
+def judgement(facts: Facts) -> Markup:
+    """Whether the gate let it pass, and why."""
     verdict = facts.metrics.get("verdict")
     if not verdict:
         return tag("p", "No verdict yet: this model has not been evaluated.", class_="verdict")
@@ -50,7 +51,8 @@ def _consequence(facts: Facts, passed: bool) -> str:
     )
 
 
-def _banner(facts: Facts) -> Markup:
+def banner(facts: Facts) -> Markup:
+    """A warning where data are made up."""
     sources = synthetic(facts)
     if not sources:
         return Markup()

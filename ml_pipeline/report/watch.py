@@ -9,12 +9,14 @@ from typing import Any, NamedTuple
 
 from ml_pipeline.config import UseCaseConfig
 from ml_pipeline.models.metric import Metric
+from ml_pipeline.monitoring.drift import Drift
+from ml_pipeline.monitoring.effects import Effect
 from ml_pipeline.monitoring.health import Visit
-from ml_pipeline.monitoring.severity import Finding, Severity, worst
+from ml_pipeline.monitoring.severity import SEVERITIES, Finding, Severity, worst
 from ml_pipeline.report import slices
 from ml_pipeline.report.document import document
 from ml_pipeline.report.markup import Markup, join, tag
-from ml_pipeline.report.numbers import NONE, interval, measured, number, percent, plural
+from ml_pipeline.report.numbers import NONE, decimal, interval, measured, number, percent, plural
 from ml_pipeline.report.plot import Plot, Ticks, figure, picture
 from ml_pipeline.report.scale import around, rounded_up
 from ml_pipeline.report.table import Row, table
@@ -36,7 +38,7 @@ class Watched(NamedTuple):
     """What a monitoring run found; all plain values.
 
     `days` are the lines of the dataset `performance`, `now` by model version what all days together are worth, `then`
-    their metrics.yaml, `decides` the metric by which models are compared; `visits` what scoring runs saw of their data.
+    their metrics.yaml, `decides` the metric by which models are compared; `visits` and `drift` tell of the data scored.
     """
 
     config: UseCaseConfig
@@ -47,6 +49,7 @@ class Watched(NamedTuple):
     then: Mapping[str, Mapping[str, Any]]
     decides: str
     visits: Sequence[Visit] = ()
+    drift: Drift | None = None
     synthetic: Sequence[str] = ()
 
 
@@ -56,6 +59,7 @@ def render(watched: Watched) -> str:
         "Day by day": _days(watched),
         "Models": join(_model(watched, version) for version in watched.now),
         "Data": _data(watched.visits),
+        "Drift": _drift(watched.drift),
         "Numbers": _numbers(watched),
     }
     return document(f"{watched.config.name} monitoring", _header(watched), sections)
@@ -196,6 +200,25 @@ def _data(visits: Sequence[Visit]) -> Markup:
     ]
     columns = ("Scored as of", "Rows", "Set aside", *(f"No match in {spaced(source)}" for source in sources))
     return table("The last scoring runs, the newest first", columns, rows)
+
+
+def _drift(drift: Drift | None) -> Markup:
+    """Every column with its effects, the most urgent first."""
+    if drift is None:
+        return tag("p", "There is no champion yet, or nothing is stored of what it predicted from.")
+    if not drift.columns:
+        return tag("p", drift.sentence)
+    ordered = sorted(drift.columns, key=lambda own: -SEVERITIES.index(own.severity))
+    names = list(dict.fromkeys(name for own in ordered for name in own.effects))
+    rows = [
+        Row(spaced(own.column), [own.severity, *(_effect(own.effects.get(name)) for name in names)]) for own in ordered
+    ]
+    caption = "What was scored last beside the training rows; effects beyond chance and what is usual count"
+    return table(caption, ("Column", "State", *map(spaced, names)), rows)
+
+
+def _effect(effect: Effect | None) -> str:
+    return decimal(effect.value, 3) if effect else NONE
 
 
 def _numbers(watched: Watched) -> Markup:

@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from airflow.sdk import DAG, Asset, CronTriggerTimetable, TaskGroup
+from airflow.sdk import DAG, Asset, AssetOrTimeSchedule, CronTriggerTimetable, TaskGroup
 
-from ml_pipeline.config import UseCaseConfig
+from ml_pipeline.config import Runner, UseCaseConfig
 from ml_pipeline.contract import MODES, Mode
 from ml_pipeline.discovery import UseCase, find, names
 from ml_pipeline.errors import PipelineError, UsageError
 from ml_pipeline.stages import Task, promotes, tasks
+from ml_pipeline_airflow.assets import ports, retrain
 from ml_pipeline_airflow.broken import broken_dag
 from ml_pipeline_airflow.form import form
 from ml_pipeline_airflow.page import page
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ml_pipeline_airflow.stage_task import StageTask
 
 RUNNER, RETRIES = "ML_PIPELINE_RUNNER", "ML_PIPELINE_RETRIES"
-"""Variables: where stages run (`docker` or `process`), and how often a failed one is tried again."""
+"""Variables: what runs the stages of all use cases, whatever they ask for; how often a failed stage is tried again."""
 
 NAMES: dict[Mode, str] = {
     "offline": "offline_training",
@@ -85,35 +86,76 @@ def _dag(found: UseCase, mode: Mode) -> DAG:
 
 
 def operator(task: Task, config: UseCaseConfig, mode: Mode, task_group: TaskGroup | None = None) -> StageTask:
-    """One task of the graph as an Airflow operator of the runner that the environment chooses."""
+    """One task of the graph as an operator of the runner that the environment names, or pipeline.yaml."""
     common: dict[str, Any] = {
         "task_group": task_group,
         "task_id": task.name,
         "use_case": config.name,
         "mode": mode,
         "stages": [step.name for step in task.steps],
-        "outlets": [champion(config.name)] if _runs(task, STAGE) else [],
+        **ports(task, config.name),
         "doc_md": "\n\n".join(dict.fromkeys(f"**{step.stage.name}**: {step.stage.does}" for step in task.steps)),
     }
-    if runner() == "process":
-        from ml_pipeline_airflow.process_operator import ProcessStageOperator
-
-        return ProcessStageOperator(**common)
-    from ml_pipeline_airflow.stage_operator import StageOperator
-
-    return StageOperator(image=task.image, **common)
+    named = runner(config)
+    if named != "process":
+        common["image"] = task.image
+    return _operator_of(named)(**common)
 
 
-def runner() -> str:
-    """Where stages run.
+def runner(config: UseCaseConfig) -> Runner:
+    """What runs a use case's stages: what the environment names, so that one machine can run them all; else its own.
 
     Raises:
         UsageError: the environment names something else.
     """
-    name = os.environ.get(RUNNER) or "docker"
-    if name not in ("docker", "process"):
-        raise UsageError(f"{RUNNER} names no runner", given=name, expected="docker or process", do="correct it")
-    return name
+    return named_runner() or config.runner
+
+
+def named_runner() -> Runner | None:
+    """The runner that the environment names.
+
+    Raises:
+        UsageError: it is none.
+    """
+    name, known = os.environ.get(RUNNER), get_args(Runner)
+    if name and name not in known:
+        expected = f"{', '.join(known[:-1])} or {known[-1]}"
+        raise UsageError(f"{RUNNER} names no runner", given=name, expected=expected, do="correct it")
+    return next((one for one in known if one == name), None)
+
+
+def _operator_of(name: Runner) -> type[StageTask]:
+    """Each is imported only where it is asked for: what it brings with it takes seconds.
+
+    Raises:
+        UsageError: its package is not installed.
+    """
+    if name == "process":
+        from ml_pipeline_airflow.process_operator import ProcessStageOperator
+
+        return ProcessStageOperator
+    if name == "swarm":
+        from ml_pipeline_airflow.swarm_operator import SwarmStageOperator
+
+        return SwarmStageOperator
+    if name == "kubernetes":
+        return _pod_operator()
+    from ml_pipeline_airflow.stage_operator import StageOperator
+
+    return StageOperator
+
+
+def _pod_operator() -> type[StageTask]:
+    try:
+        from ml_pipeline_airflow.pod_operator import PodStageOperator
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            "the runner kubernetes needs a package that is not installed",
+            given=error.name or "",
+            expected="apache-airflow-providers-cncf-kubernetes where Airflow runs",
+            do="install ml-pipeline[kubernetes]",
+        ) from error
+    return PodStageOperator
 
 
 def _connect(all_tasks: tuple[Task, ...], config: UseCaseConfig, mode: Mode) -> None:
@@ -145,8 +187,13 @@ def _stage(task: Task) -> str:
     return task.steps[0].stage.name if len(task.steps) == 1 else task.name
 
 
-def _schedule(config: UseCaseConfig, mode: Mode) -> CronTriggerTimetable | list[Asset] | None:
+def _schedule(config: UseCaseConfig, mode: Mode) -> AssetOrTimeSchedule | CronTriggerTimetable | list[Asset] | None:
+    """Training that runs at times also runs when monitoring asks for it."""
     when = config.schedule.of(mode)
+    if not when:
+        return None
     if mode == "online" and when == ON_PROMOTION:
         return [champion(config.name)]
-    return CronTriggerTimetable(when, timezone=config.timezone) if when else None
+    times = CronTriggerTimetable(when, timezone=config.timezone)
+    asked = mode == "offline" and config.monitoring
+    return AssetOrTimeSchedule(timetable=times, assets=[retrain(config.name)]) if asked else times

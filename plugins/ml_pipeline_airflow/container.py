@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, suppress
 from typing import Any
@@ -13,23 +12,19 @@ from docker.errors import APIError, DockerException, NotFound
 from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
-from ml_pipeline.errors import StageError
 from ml_pipeline_airflow import mounts
-from ml_pipeline_airflow.execution import GRACE, POLL, Line
+from ml_pipeline_airflow.execution import GRACE, Line
 from ml_pipeline_airflow.identity import ATTEMPT, SECRETS, TRY
-
-PATIENCE = 60.0
-"""Seconds that the engine may be away, such as for a restart, before the stage is given up."""
-
-STOPPED = {137: "killed", 143: "told to stop"}
-"""Exit codes of what did not end by itself."""
+from ml_pipeline_airflow.remote import Away, Followed, Gone, size, whole_lines
 
 ENGINE_TROUBLE = (APIError, RequestException)
 BROKEN_STREAM = (DockerException, RequestException, HTTPError, OSError, struct.error)
 
+ENDED = ("exited", "dead")
 
-class StageContainer:
-    """A container as an execution; stopping and removing it is no error if it is gone already.
+
+class StageContainer(Followed):
+    """A container as an execution.
 
     Args:
         client: of its engine.
@@ -37,62 +32,51 @@ class StageContainer:
         adopted: whether an earlier try has started it.
     """
 
+    kind, host, mend = "container", "container engine", "see that it runs (`make engine`)"
+
     def __init__(self, client: Any, found: Mapping[str, Any], *, adopted: bool = False) -> None:
-        self.client, self.adopted = client, adopted
-        self.id, self.name = found["Id"], found["Name"].removeprefix("/")
         self.labels: Mapping[str, str] = found["Config"]["Labels"]
+        super().__init__(self.labels[ATTEMPT], adopted=adopted)
+        self.client = client
+        self.id, self.name = found["Id"], found["Name"].removeprefix("/")
         self.memory: int = found["HostConfig"]["Memory"]
-        self.attempt = self.labels[ATTEMPT]
         self.peak = 0
-        self._code: int | None = None
-        self._ends: list[str] = []
-        self._read = 0
-        self._away_since = self._longest_away = 0.0
-        self._told_to_stop = self._out_of_memory = False
+
+    def look(self) -> None:
+        """Ask the engine."""
+        state = inspected(self.client, self.id)["State"]
+        if state["Status"] not in ENDED:
+            return
+        self.code = state["ExitCode"]
+        if state.get("OOMKilled"):
+            self.peak = max(self.peak, self.memory)
+            self.ran_out_of(size(self.memory))
+        else:
+            self.was_stopped("by a person, or by an engine that restarts and is not set to live-restore")
+
+    def runs(self) -> bool:
+        """Whether it is at work at this moment."""
+        try:
+            return inspected(self.client, self.id)["State"]["Status"] not in (*ENDED, "removing")
+        except Gone:
+            return False
 
     def lines(self) -> Iterator[Line]:
-        """Standard error as it comes, each line once, from the first on; also where the engine went and came back."""
+        """Standard error as it comes; what the stage takes of memory is measured meanwhile."""
         threading.Thread(target=self._measure, daemon=True).start()
-        while True:
-            with suppress(*BROKEN_STREAM):
-                for at, line in enumerate(self._said(follow=True)):
-                    if at >= self._read:
-                        self._read = at + 1
-                        yield line
-                if not _runs(self.client, self.id):
-                    return
-            if self._code is not None or self._told_to_stop:
-                return
-            time.sleep(POLL)
+        yield from super().lines()
 
-    def all_lines(self) -> list[Line]:
-        """Standard error once more, from the engine's own record; nothing where the container is gone."""
-        with suppress(*BROKEN_STREAM):
-            return list(self._said(follow=False))
-        return []
+    def followed(self) -> Iterator[Line]:
+        """Standard error, from the engine's own record."""
+        return self._said(follow=True)
 
-    def exit_code(self) -> int | None:
-        """None while it runs, and while the engine is away but not for long; 137 where somebody removed it.
-
-        Raises:
-            StageError: the engine answers no more.
-        """
-        if self._code is None:
-            try:
-                state = self.client.inspect_container(self.id)["State"]
-            except NotFound:
-                self._code = 137
-                self._ends.append("Somebody removed the container while it ran.")
-            except ENGINE_TROUBLE as error:
-                self._wait_for_the_engine(error)
-            else:
-                self._away_since = 0.0
-                self._look_at(state)
-        return self._code
+    def recorded(self) -> Iterator[Line]:
+        """The same, as far as it has come."""
+        return self._said(follow=False)
 
     def stop(self) -> None:
         """SIGTERM, and SIGKILL after a grace that is shorter than Airflow's own."""
-        self._told_to_stop = True
+        self.told_to_stop = True
         with suppress(*ENGINE_TROUBLE):
             self.client.stop(self.id, timeout=GRACE)
 
@@ -104,59 +88,19 @@ class StageContainer:
         """Leave it to be looked at, without its credentials; the name it has from now on, empty where it is gone."""
         return keep(self.client, self.id, self.name, self.labels)
 
-    def given_up(self) -> bool:
-        """Whether it was taken over from an earlier try, and whoever made that try has stopped it since."""
-        return self.adopted and self._code in STOPPED and not (self._told_to_stop or self._out_of_memory)
-
     def post_mortem(self) -> str:
         """How it ended and what it took."""
-        of = f" of {_size(self.memory)}" if self.memory else ""
-        took = f", memory up to {_size(self.peak)}{of} (by samples, one a second)" if self.peak else ""
-        return " ".join([*self._ends, f"Container {self.id[:12]}: exit code {self._code}{took}."])
-
-    def _look_at(self, state: Mapping[str, Any]) -> None:
-        if state["Status"] not in ("exited", "dead"):
-            return
-        self._code = state["ExitCode"]
-        self._out_of_memory = bool(state.get("OOMKilled"))
-        if self._out_of_memory:
-            self.peak = max(self.peak, self.memory)
-            self._ends.append(
-                f"The container ran out of its memory of {_size(self.memory)}."
-                " To do: raise resources.memory in pipeline.yaml, or give fewer processors."
-            )
-        elif self._code in STOPPED and not self._told_to_stop:
-            away = f" The engine was away for {self._longest_away:.0f} s." if self._longest_away else ""
-            self._ends.append(
-                f"The container was {STOPPED[self._code]} from outside: by a person, or by an engine that restarts and"
-                f" is not set to live-restore.{away}"
-            )
-
-    def _wait_for_the_engine(self, error: Exception) -> None:
-        now = time.monotonic()
-        self._away_since = self._away_since or now
-        self._longest_away = max(self._longest_away, now - self._away_since, POLL)
-        if self._told_to_stop or now - self._away_since > PATIENCE:
-            raise StageError(
-                "the container engine stopped answering while the stage ran",
-                given=str(error)[:200],
-                do="see that it runs (`make engine`); the next try takes the container over, or removes it",
-            ) from error
+        of = f" of {size(self.memory)}" if self.memory else ""
+        took = f", memory up to {size(self.peak)}{of} (by samples, one a second)" if self.peak else ""
+        return " ".join([*self.ends, f"Container {self.id[:12]}: exit code {self.code}{took}."])
 
     def _said(self, *, follow: bool) -> Iterator[Line]:
-        """Each message of the engine is a line, or, of a long one, a part; all begin with a time."""
-        rest, at = b"", ""
         options = {"stdout": False, "stderr": True, "stream": True, "timestamps": True}
-        with closing(self.client.logs(self.id, follow=follow, **options)) as messages:
-            for message in messages:
-                stamp, _, said = message.partition(b" ")
-                at = at or f"{stamp.decode()[:26]}Z"  # nanoseconds are too many for Airflow
-                rest += said
-                if rest.endswith(b"\n"):
-                    yield Line(rest[:-1].decode(errors="replace"), at)
-                    rest, at = b"", ""
-        if rest:
-            yield Line(rest.decode(errors="replace"), at)
+        try:
+            with closing(self.client.logs(self.id, follow=follow, **options)) as messages:
+                yield from whole_lines(messages)
+        except BROKEN_STREAM as error:
+            raise Away(error) from error
 
     def _measure(self) -> None:
         """Memory as the engine counts it, every second, without what is only cached; an engine may refuse to say."""
@@ -166,6 +110,22 @@ class StageContainer:
                 kinds = memory.get("stats") or {}
                 cached = kinds.get("total_inactive_file", kinds.get("inactive_file", 0))
                 self.peak = max(self.peak, memory.get("usage", 0) - cached)
+
+
+def inspected(client: Any, container: str) -> Mapping[str, Any]:
+    """What the engine says of a container.
+
+    Raises:
+        Gone: it has no such container.
+        Away: it says nothing.
+    """
+    try:
+        found: Mapping[str, Any] = client.inspect_container(container)
+    except NotFound as error:
+        raise Gone(container) from error
+    except ENGINE_TROUBLE as error:
+        raise Away(error) from error
+    return found
 
 
 def remove(client: Any, container: str, labels: Mapping[str, str]) -> None:
@@ -192,16 +152,3 @@ def keep(client: Any, container: str, name: str, labels: Mapping[str, str]) -> s
     except ENGINE_TROUBLE:
         return name
     return kept
-
-
-def _runs(client: Any, container: str) -> bool:
-    try:
-        status = client.inspect_container(container)["State"]["Status"]
-    except NotFound:
-        return False
-    return status not in ("exited", "dead", "removing")
-
-
-def _size(size: int) -> str:
-    """As pipeline.yaml writes it."""
-    return f"{size >> 30}GB" if size and size % (1 << 30) == 0 else f"{size >> 20}MB"

@@ -10,9 +10,7 @@ from docker import APIClient
 from docker.errors import DockerException
 
 from ml_pipeline.errors import StageError
-
-PIDS = 512
-"""Processes and threads that a stage may have at once."""
+from ml_pipeline_airflow.spec import PIDS
 
 BILLION = 1_000_000_000
 

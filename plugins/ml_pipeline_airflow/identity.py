@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
 if TYPE_CHECKING:
+    from ml_pipeline_airflow.spec import StageSpec
     from ml_pipeline_airflow.stage_task import Order
 
 LABEL = "ml-pipeline."
@@ -38,25 +40,26 @@ class Identity(NamedTuple):
         return int(labels[TRY]) > int(self.labels[TRY])
 
 
-def identity(order: Order, *, does: Mapping[str, Any], secrets: str) -> Identity:
-    """The container of an order, which `does` what the engine is told, and finds its credentials in a folder.
+def identity(order: Order, spec: StageSpec, *, secrets: str = "") -> Identity:
+    """What does the work of an order as its spec says, and may find its credentials in a folder of the machine.
 
-    What a person has cleared is to be done again, so that counts too.
+    What a person has cleared is to be done again, so that counts for the fingerprint, too.
     """
     labels = _owner(order) | {
         TRY: str(order.context["ti"].try_number),
         USE_CASE: order.request.use_case,
         ATTEMPT: order.request.attempt,
-        FINGERPRINT: _digest({**does, "cleared": order.context["dag_run"].clear_number or 0}),
+        FINGERPRINT: _digest({**spec._asdict(), "cleared": order.context["dag_run"].clear_number or 0}),
         SECRETS: secrets,
     }
     return Identity(name(order), labels)
 
 
 def name(order: Order) -> str:
-    """Of the container of a task instance."""
+    """Of the container of a task instance; a label of DNS, as services and pods must have it."""
     own = hashlib.sha256("\0".join(_owner(order).values()).encode()).hexdigest()[:12]
-    readable = f"{order.request.use_case}-{order.context['ti'].task_id}"[:40]
+    said = f"{order.request.use_case}-{order.context['ti'].task_id}".lower()
+    readable = re.sub("[^a-z0-9]+", "-", said)[:37].strip("-")
     return f"ml-pipeline-{readable}-{own}"
 
 
@@ -68,4 +71,4 @@ def _owner(order: Order) -> dict[str, str]:
 
 
 def _digest(value: Any) -> str:
-    return hashlib.sha256(msgspec.json.encode(value, order="deterministic")).hexdigest()[:16]
+    return hashlib.sha256(msgspec.json.encode(value, order="deterministic", enc_hook=str)).hexdigest()[:16]

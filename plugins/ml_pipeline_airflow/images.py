@@ -7,9 +7,11 @@ ml_pipeline, or that requires packages of its own, has images of its own, each o
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from contextlib import closing
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from ml_pipeline.discovery import UseCase
@@ -21,6 +23,9 @@ CONTENTS = "ml-pipeline.contents"
 
 REQUIREMENTS = "requirements"
 """Folder of a use case with a file `<kind>.txt` of packages for each kind of image that needs more than is there."""
+
+PINNED = "ML_PIPELINE_IMAGES"
+"""Variable: a YAML file that says where a cluster gets each image, such as `train: registry/train@sha256:…`."""
 
 NAME = re.compile(r"[a-z0-9]+((\.|__?|-+)[a-z0-9]+)*")
 """What an engine takes as the name of an image."""
@@ -54,9 +59,17 @@ def short_name(use_case: UseCase, kind: str) -> str:
 
 def needed(use_case: UseCase) -> dict[str, str]:
     """Kinds and tags of all images that a use case's stages run in, however they are grouped into tasks."""
-    config = use_case.config
-    kinds = {step.stage.image for mode in config.modes for step in steps(config, mode)}
-    return {kind: reference(short_name(use_case, kind)) for kind in sorted(kinds)}
+    return {kind: reference(name) for kind, name in _short_names(use_case).items()}
+
+
+def pinned(use_case: UseCase) -> dict[str, Image]:
+    """The same images where no engine is asked: each as a registry has it, its digest for what it holds.
+
+    Raises:
+        UsageError: the file that names them is not there, names one not, or without its digest.
+    """
+    found = _pins()
+    return {kind: _pinned(name, found.get(name, "")) for kind, name in _short_names(use_case).items()}
 
 
 def resolve(client: Any, references: Mapping[str, str]) -> dict[str, Image]:
@@ -86,6 +99,40 @@ def check(use_case: UseCase) -> str:
         do = "`make images` builds it; stages that run as processes need none"
         raise NothingToDo(f"{missing.given} is not built yet", do=do) from missing
     return ", ".join(f"{short_name(use_case, kind)} {image.contents[:12]}" for kind, image in found.items())
+
+
+def _short_names(use_case: UseCase) -> dict[str, str]:
+    config = use_case.config
+    kinds = {step.stage.image for mode in config.modes for step in steps(config, mode)}
+    return {kind: short_name(use_case, kind) for kind in sorted(kinds)}
+
+
+def _pins() -> Mapping[str, str]:
+    from ml_pipeline.artifacts import plain_yaml
+
+    file = Path(os.environ.get(PINNED, ""))
+    try:
+        found: Mapping[str, str] = plain_yaml.load(file.read_bytes(), str(file))
+    except OSError as error:
+        raise UsageError(
+            "nothing says where the cluster gets its images",
+            given=f"{PINNED}={os.environ.get(PINNED, '')}",
+            expected="a YAML file of names and references, such as train: registry.example.com/train@sha256:…",
+            do="push the images that `make images` builds, and write down their digests",
+        ) from error
+    return found
+
+
+def _pinned(name: str, reference: str) -> Image:
+    _, _, digest = reference.partition("@sha256:")
+    if not re.fullmatch("[0-9a-f]{64}", digest):
+        raise UsageError(
+            f"{PINNED} does not say for good which image {name} is",
+            given=reference or "nothing",
+            expected="a reference with a digest: a tag may be moved",
+            do=f"add {name}: REGISTRY/{name}@sha256:… to the file",
+        )
+    return Image(reference, f"sha256:{digest}")
 
 
 def _safe(name: str) -> str:

@@ -1,4 +1,4 @@
-"""What a container sees of the machine, and nothing else of it.
+"""What a stage sees of the machine, and nothing else of it.
 
 Its credentials as files, a store that is a local folder, and the local files or folders that it ingests.
 """
@@ -9,10 +9,9 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
-
-from docker.types import Mount
 
 from ml_pipeline.errors import UsageError
 
@@ -43,11 +42,24 @@ LOCAL = re.compile("((?:sqlite:)?(?:file://)?)(/.*)")
 """Addresses that are paths from the root on."""
 
 
+class Bind(NamedTuple):
+    """A file or folder of the machine, at the path `at`, where that differs from its own."""
+
+    path: Path
+    read_only: bool
+    at: str = ""
+
+    @property
+    def target(self) -> str:
+        """Its path in the container."""
+        return self.at or str(self.path)
+
+
 class Secrets(NamedTuple):
-    """Files with credentials as a container gets them: their folder, the mounts, the variables that point at them."""
+    """A copy of the credentials: its folder, what is to be mounted, the variables that point at it."""
 
     folder: str
-    mounts: list[Mount]
+    binds: list[Bind]
     variables: dict[str, str]
 
 
@@ -56,24 +68,35 @@ def user() -> int:
     return os.getuid() or STAGE_USER
 
 
+def credentials() -> dict[str, str]:
+    """Content of each file with credentials, by its variable; what is secret in it is masked in Airflow's logs."""
+    found = {name: content for name in FILES if (content := _content(name))}
+    for content in found.values():
+        _mask(content)
+    return found
+
+
+def variables(names: Iterable[str]) -> dict[str, str]:
+    """What points at files with credentials in a container."""
+    return {name: f"{SECRETS}/{FILES[name]}" for name in names}
+
+
 def secrets() -> Secrets:
     """A copy of the credentials for one container, readable by its user alone, there until `forget`.
 
     The copy lies in the system's folder for temporary files (`TMPDIR`): where Airflow itself runs in a container, that
-    must be a folder which the engine sees at the same path. What is secret in it is masked in Airflow's logs.
+    must be a folder which the engine sees at the same path.
     """
-    found = {name: content for name in FILES if (content := _content(name))}
+    found = credentials()
     if not found:
         return Secrets("", [], {})
-    for content in found.values():
-        _mask(content)
     folder = tempfile.mkdtemp(prefix=FOLDER)
     try:
-        mounts = [_secret(Path(folder) / FILES[name], content) for name, content in found.items()]
+        binds = [_secret(Path(folder) / FILES[name], content) for name, content in found.items()]
     except BaseException:
         forget(folder)
         raise
-    return Secrets(folder, mounts, {name: f"{SECRETS}/{FILES[name]}" for name in found})
+    return Secrets(folder, binds, variables(found))
 
 
 def forget(folder: str) -> None:
@@ -87,7 +110,7 @@ def copies() -> list[Path]:
     return sorted(Path(tempfile.gettempdir()).glob(f"{FOLDER}*"))
 
 
-def store_mount(folder: Path) -> Mount:
+def store_bind(folder: Path) -> Bind:
     """A local store at the same path; a new one is given to the stages' user.
 
     Raises:
@@ -105,7 +128,7 @@ def store_mount(folder: Path) -> Mount:
             expected=f"a folder of user {user()}, who stages are in containers",
             do=f"run `chown -R {user()} {folder}`, or use an object store (`ml-pipeline store start`)",
         )
-    return Mount(str(folder), str(folder), type="bind")
+    return Bind(folder, read_only=False)
 
 
 class Place(NamedTuple):
@@ -131,7 +154,7 @@ def place(address: str) -> Place | None:
     return Place(found[1], Path(os.path.normpath(found[2]))) if found else None
 
 
-def source_mount(path: Path) -> Mount:
+def source_bind(path: Path) -> Bind:
     """What a source reads, at the same path, never to be written.
 
     Raises:
@@ -144,7 +167,7 @@ def source_mount(path: Path) -> Mount:
             expected="a file or folder on the machine that runs the container",
             do="put it there, or correct the source's address",
         )
-    return Mount(str(path), str(path), type="bind", read_only=True)
+    return Bind(path, read_only=True)
 
 
 def _content(name: str) -> str:
@@ -165,9 +188,9 @@ def _mask(content: str) -> None:
         mask_secret(by_name or by_place)
 
 
-def _secret(path: Path, content: str) -> Mount:
+def _secret(path: Path, content: str) -> Bind:
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "w", encoding="utf-8") as file:
         file.write(content)
     if os.getuid() == 0:
         os.chown(path, STAGE_USER, STAGE_USER)
-    return Mount(f"{SECRETS}/{path.name}", str(path), type="bind", read_only=True)
+    return Bind(path, read_only=True, at=f"{SECRETS}/{path.name}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from airflow.sdk.definitions.asset import Model
@@ -12,7 +12,8 @@ from airflow.sdk.exceptions import AirflowSkipException
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from ml_pipeline.contract import StageRequest, StageResult
+    from ml_pipeline.artifacts.registry import Registry
+    from ml_pipeline.contract import Artifact, StageRequest, StageResult
     from ml_pipeline_airflow.stage_task import Order, StageTask
 
 STAGE, ENTRY = "promote", "promotion"
@@ -58,51 +59,36 @@ def consent(task: StageTask, context: Context) -> dict[str, str]:
     return context["ti"].xcom_pull(task_ids=APPROVE) or {}
 
 
-def announce(task: StageTask, order: Order, results: Sequence[StageResult]) -> None:
-    """Make the promotion, if there was one, an event of the asset.
-
-    Airflow itself makes one for each outlet of a task that succeeds, so without a promotion the outlet must go: `task`
-    is the copy that Airflow made for this execution.
-    """
-    for result in results:
-        entry = _entry(order.request, result)
-        if entry and (result.status == "done" or _broke_off(order, entry)):
-            events = order.context["outlet_events"]
-            events[champion(order.request.use_case)].extra = _extra(order.request, result, entry)
-            return
-    task.outlets = []
-
-
-def _entry(request: StageRequest, result: StageResult) -> dict[str, Any] | None:
-    """The entry of the promotion log that a stage names."""
+def event(order: Order, result: StageResult, artifact: Artifact) -> dict[str, Any] | None:
+    """What the event of a promotion says; none where it was told of: by an earlier run, or before a person cleared."""
     from ml_pipeline.artifacts import plain_yaml
     from ml_pipeline.artifacts.store import Store
 
-    for artifact in result.artifacts:
-        if artifact.name == ENTRY:
-            content = Store(request.store).within(request.use_case).get(artifact.key)
-            found: dict[str, Any] = plain_yaml.load(content, artifact.uri)
-            return found
-    return None
-
-
-def _broke_off(order: Order, entry: dict[str, Any]) -> bool:
-    """Whether an earlier try wrote the entry and came no further; a task that is cleared had been told of before."""
-    again = order.context["ti"].try_number > 1 and not order.context["dag_run"].clear_number
-    return again and entry["run"] == order.request.run_id
+    content = Store(order.request.store).within(order.request.use_case).get(artifact.key)
+    entry: dict[str, Any] = plain_yaml.load(content, artifact.uri)
+    old = order.context["dag_run"].clear_number or entry["run"] != order.request.run_id
+    if result.status != "done" and old:
+        return None
+    return _extra(order.request, result, entry)
 
 
 def _extra(request: StageRequest, result: StageResult, entry: dict[str, Any]) -> dict[str, Any]:
     from ml_pipeline.artifacts.registry import Registry
     from ml_pipeline.artifacts.store import Store
 
-    found = Registry(Store(request.store).within(request.use_case)).metrics(entry["to"])["metrics"]
+    own = said(Registry(Store(request.store).within(request.use_case)), entry, result.synthetic)
+    return {**own, "as_of": request.as_of.isoformat(), "run_id": request.run_id}
+
+
+def said(registry: Registry, entry: Mapping[str, Any], synthetic: Sequence[str]) -> dict[str, Any]:
+    """What the event of an entry of the promotion log says, whoever made the entry."""
+    found = registry.metrics(entry["to"])["metrics"]
     return {
         "model_version": entry["to"],
         "previous": entry["previous"],
         # JSON has no word for what cannot be measured.
         "metrics": {name: own["value"] for name, own in found.items() if math.isfinite(own["value"])},
-        "as_of": request.as_of.isoformat(),
-        "run_id": request.run_id,
-        "synthetic": list(result.synthetic),
+        "as_of": entry["as_of"],
+        "run_id": entry["run"],
+        "synthetic": list(synthetic),
     }

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from ml_pipeline.errors import PipelineError
 from ml_pipeline.stages import IMAGES
-from ml_pipeline_airflow.builder import RUNNER, runner
+from ml_pipeline_airflow.builder import RUNNER, named_runner
 
 
 class Choice(NamedTuple):
@@ -21,8 +21,8 @@ class Choice(NamedTuple):
 
 def choose() -> Choice:
     """As the environment says; else containers where the engine answers and the images are there, else processes."""
-    if os.environ.get(RUNNER):
-        return Choice(runner(), f"{RUNNER} says so")
+    if named := named_runner():
+        return Choice(named, f"{RUNNER} says so")
     try:
         return Choice("docker", f"{_engine()} answers and the images are there")
     except PipelineError as error:

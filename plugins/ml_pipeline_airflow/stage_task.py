@@ -11,11 +11,13 @@ from airflow.sdk import BaseOperator
 from airflow.sdk.exceptions import AirflowException, AirflowTaskTimeout
 
 from ml_pipeline.errors import StageError
-from ml_pipeline_airflow import outcome, promotion, request
+from ml_pipeline_airflow import assets, lineage, outcome, promotion, request
 from ml_pipeline_airflow.execution import Execution, catch_up, watch
+from ml_pipeline_airflow.models_page.link import ModelLink
 from ml_pipeline_airflow.transcript import Transcript
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
     from ml_pipeline.config import UseCaseConfig
@@ -41,6 +43,7 @@ class StageTask(BaseOperator):
 
     template_fields: Sequence[str] = ("as_of", "airflow_run")
     ui_color = "#e8f1f8"
+    operator_extra_links = (ModelLink(),)
 
     def __init__(self, *, use_case: str, mode: Mode, stages: Sequence[str], **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -48,6 +51,7 @@ class StageTask(BaseOperator):
         self.as_of = request.AS_OF
         self.airflow_run = "{{ run_id }}"
         self.killed = False
+        self.lineage: lineage.Lineage | None = None
 
     def start(self, order: Order) -> AbstractContextManager[Execution]:
         """Start the steps; leaving the context ends and removes whatever was started."""
@@ -57,10 +61,18 @@ class StageTask(BaseOperator):
         """Run the steps and return a summary of what they left in the store."""
         with outcome.in_airflow_terms():
             order = self.order(context)
+            self.lineage = lineage.gather(order)
             while (results := self._attend(order)) is None:
                 self.log.warning("what was taken over was stopped by whoever had started it; it is started anew")
-            promotion.announce(self, order, results)
+            self.lineage = lineage.gather(order, results)
+            assets.announce(self, order, results)
             return outcome.summary(order.request, results)
+
+    def get_openlineage_facets_on_complete(self, _ti: Any) -> OperatorLineage[Any, Any]:
+        """What OpenLineage's provider tells of a task that has ended, also of one that failed or was skipped."""
+        from ml_pipeline_airflow.lineage_events import lineage_of
+
+        return lineage_of(self.lineage)
 
     def _attend(self, order: Order) -> list[StageResult] | None:
         """What the steps left; none where they were taken over from an earlier try, which has stopped them since."""

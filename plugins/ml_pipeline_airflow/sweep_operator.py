@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import DAG, BaseOperator, CronTriggerTimetable, Param
 from airflow.sdk.exceptions import AirflowSkipException
 
-from ml_pipeline_airflow import outcome
-from ml_pipeline_airflow.builder import runner
+from ml_pipeline_airflow import outcome, request
+from ml_pipeline_airflow.builder import named_runner
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -18,14 +18,21 @@ NAME = "ml_pipeline.maintenance"
 
 
 class SweepOperator(BaseOperator):
-    """Removes containers that are past the time they are kept for, and warns of those whose run is over."""
+    """Removes what nobody will finish: containers past the time they are kept for, and parts of datasets in the store.
+
+    It warns of containers whose run is over.
+    """
 
     ui_color = "#eeeeee"
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Sweep, and return the names of what was removed and of what was found."""
-        if runner() != "docker":
-            raise AirflowSkipException("Stages run as processes, which leave no container.")
+        with outcome.in_airflow_terms():
+            unfinished = self._sweep_store()
+        if named_runner() not in (None, "docker"):
+            if unfinished:
+                return {"unfinished": unfinished}
+            raise AirflowSkipException(f"Stages run by {named_runner()}, which leaves no container.")
         from ml_pipeline_airflow.sweep import OVER, sweep_here
 
         def is_over(dag: str, run: str) -> bool:
@@ -38,7 +45,16 @@ class SweepOperator(BaseOperator):
         for found in swept.orphans:
             self.log.warning("orphan: %s of %s, run %s, which is over: %s", *found)
         names = {kind: [found.name for found in getattr(swept, kind)] for kind in ("removed", "orphans")}
-        return {**names, "credentials": swept.credentials}
+        return {**names, "credentials": swept.credentials, "unfinished": unfinished}
+
+    def _sweep_store(self) -> list[str]:
+        from ml_pipeline.artifacts import leftovers
+        from ml_pipeline.artifacts.store import Store
+
+        found = leftovers.sweep(Store(request.store_uri()), datetime.now(UTC))
+        for address in found:
+            self.log.info("removed %s, a dataset that was never finished", address)
+        return found
 
 
 def maintenance_dag() -> DAG:
@@ -46,10 +62,11 @@ def maintenance_dag() -> DAG:
     asked = Param(False, type="boolean", title="Remove orphans", description="Containers whose run is over, too.")
     with DAG(
         dag_id=NAME,
-        description="Removes what stages have left on the container engine.",
+        description="Removes what stages have left on the container engine and in the store.",
         doc_md=(
             "### Sweep\n\nContainers of stages that failed are kept as long as `ML_PIPELINE_KEEP_FAILED` says (24h), "
-            "to be looked at with `docker logs` and `docker cp`; then they are removed here, or by `ml-pipeline sweep`."
+            "to be looked at with `docker logs` and `docker cp`; then they go here, or by `ml-pipeline sweep`; "
+            "so are parts of datasets in the store that were begun a day ago or more and never finished."
         ),
         schedule=CronTriggerTimetable("30 3 * * *", timezone="UTC"),
         start_date=datetime(2000, 1, 1, tzinfo=UTC),

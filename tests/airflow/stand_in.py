@@ -46,7 +46,7 @@ def leave_results(request: dict, attempt: str) -> None:
 def promotion(request: dict) -> dict:
     """As of a promotion: the entry of the log, and the metrics of the model."""
     room = pathlib.Path(request["store"]) / request["use_case"]
-    entry = {"to": "m1", "previous": "m0", "run": request["run_id"]}
+    entry = {"to": "m1", "previous": "m0", "run": request["run_id"], "as_of": request["as_of"]}
     for name, content in {"promotions/000001.yaml": entry, "models/m1/metrics.yaml": METRICS}.items():
         (room / name).parent.mkdir(parents=True, exist_ok=True)
         (room / name).write_text(json.dumps(content))

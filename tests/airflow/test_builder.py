@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -24,7 +26,7 @@ ROOT = Path(__file__).parents[2]
 MODES: tuple[Mode, ...] = ("offline", "online")
 
 
-@pytest.fixture(params=["docker", "process"], autouse=True)
+@pytest.fixture(params=["docker", "process", "swarm", "kubernetes"], autouse=True)
 def runner(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.setenv("ML_PIPELINE_RUNNER", request.param)
     return str(request.param)
@@ -45,7 +47,8 @@ def test_tasks_and_edges_are_those_of_the_table_of_stages(mode: Mode) -> None:
 def test_each_task_has_its_image_where_it_is_a_container(runner: str) -> None:
     for task in build_dag("demo", "offline").tasks:
         want = next(one.image for one in tasks(find("demo").config, "offline") if one.name == task.task_id)
-        assert getattr(task, "image", want) == want
+        own = {"process": want, "kubernetes": getattr(task, "image_kind", "")}.get(runner) or task.image
+        assert own == want
         assert getattr(task, "mount_tmp_dir", False) is False
 
 
@@ -63,10 +66,25 @@ def test_the_dag_runs_every_night_in_the_use_cases_time_zone_and_alone() -> None
     assert build_dag("demo", "online").dag_id == "demo.online_scoring"
 
 
-def test_a_promotion_is_an_event_of_the_use_cases_model() -> None:
-    outlets = {task.task_id: task.outlets for task in build_dag("demo", "offline").tasks if task.outlets}
-    assert outlets == {"promote": [Model(name="demo.champion", uri="ml-pipeline://demo/champion")]}
-    assert not [task for task in build_dag("demo", "online").tasks if task.outlets]
+def _ports(name: str, mode: Mode) -> dict[str, tuple[list[str], list[str]]]:
+    """Task -> names of what it reads and of what it makes that other DAGs can be scheduled on."""
+    found = {task.task_id: (task.inlets, task.outlets) for task in build_dag(name, mode).tasks}
+    return {
+        task: ([asset.name for asset in reads], [asset.name for asset in makes])
+        for task, (reads, makes) in found.items()
+        if reads or makes
+    }
+
+
+def test_what_others_can_be_scheduled_on_are_models_champion_and_scored_table() -> None:
+    assert _ports("demo", "offline") == {
+        "train": ([], ["demo.model"]),
+        "evaluate": (["demo.model", "demo.champion"], []),
+        "promote": (["demo.model"], ["demo.champion"]),
+    }
+    assert _ports("demo", "online") == {"score": (["demo.champion"], ["demo.scored"])}
+    champion = build_dag("demo", "offline").task_dict["promote"].outlets
+    assert champion == [Model(name="demo.champion", uri="ml-pipeline://demo/champion")]
 
 
 def test_scoring_starts_at_its_time_or_with_a_promotion() -> None:
@@ -100,9 +118,53 @@ def test_a_failed_stage_is_tried_again_as_often_as_the_environment_says(monkeypa
 
 
 def test_a_runner_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ML_PIPELINE_RUNNER", "kubernetes")
-    with pytest.raises(UsageError, match="kubernetes"):
+    monkeypatch.setenv("ML_PIPELINE_RUNNER", "rocket")
+    with pytest.raises(UsageError, match="rocket"):
         build_dag("demo", "offline")
+
+
+OPERATORS = {
+    "docker": "StageOperator",
+    "process": "ProcessStageOperator",
+    "swarm": "SwarmStageOperator",
+    "kubernetes": "PodStageOperator",
+}
+
+
+def test_the_environment_names_the_runner_of_all_use_cases(
+    runner: str, demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with _runner_of_demo(demo, "swarm"):
+        assert {type(task).__name__ for task in build_dag("demo", "offline").tasks} == {OPERATORS[runner]}
+
+
+def test_without_it_each_use_case_names_its_own(runner: str, demo: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ML_PIPELINE_RUNNER")
+    with _runner_of_demo(demo, runner):
+        assert {type(task).__name__ for task in build_dag("demo", "offline").tasks} == {OPERATORS[runner]}
+    assert {type(task).__name__ for task in build_dag("demo", "offline").tasks} == {"StageOperator"}
+
+
+def test_a_runner_that_is_not_installed_breaks_its_own_use_case_alone(
+    demo: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ML_PIPELINE_RUNNER")
+    monkeypatch.setitem(sys.modules, "ml_pipeline_airflow.pod_operator", None)
+    with _runner_of_demo(demo, "kubernetes"):
+        dags = build_dags("offline")
+    assert "install ml-pipeline[kubernetes]" in (dags["demo"].doc_md or "")
+    assert "train" in dags["careful"].task_dict
+
+
+@contextmanager
+def _runner_of_demo(demo: Path, name: str) -> Iterator[None]:
+    """Its pipeline.yaml names it meanwhile."""
+    text = (demo / "demo_case/pipeline.yaml").read_text()
+    (demo / "demo_case/pipeline.yaml").write_text(f"{text}runner: {name}\n")
+    try:
+        yield
+    finally:
+        (demo / "demo_case/pipeline.yaml").write_text(text)
 
 
 def test_the_page_asks_the_question_and_lists_the_chain() -> None:
@@ -144,7 +206,9 @@ def test_two_parses_serialise_to_the_same_bytes(demo: Path, runner: str) -> None
 
 
 def test_a_parse_imports_nothing_heavy_and_asks_no_engine(demo: Path, runner: str) -> None:
-    heavy = ["numpy", "pandas", "pyarrow", "scipy", "sklearn", "obstore"] + ["docker"] * (runner == "process")
+    heavy = ["numpy", "pandas", "pyarrow", "scipy", "sklearn", "obstore"]
+    heavy += ["docker"] * (runner in ("process", "kubernetes"))
+    heavy += ["kubernetes"] * (runner != "kubernetes")
     code = f"import airflow.sdk, offline_training, online_scoring, sys; print([m for m in {heavy} if m in sys.modules])"
     assert _alone(code, demo, DOCKER_HOST="tcp://192.0.2.1:1") == "[]"
 

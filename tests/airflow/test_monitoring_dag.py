@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from airflow.sdk import CronTriggerTimetable
 from click.testing import CliRunner, Result
 from ml_pipeline_airflow.builder import build_dag, build_dags
 
@@ -25,7 +26,7 @@ monitoring: {least: 20}
 def watchful(demo: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A use case that is monitored, every morning."""
     monkeypatch.setenv("ML_PIPELINE_RUNNER", "process")
-    scheduled = CAREFUL.replace("online: promotion", "monitoring: 0 6 * * *")
+    scheduled = CAREFUL.replace("online: promotion", 'online: promotion, monitoring: "0 6 * * *"')
     _install(demo, "watchful", scheduled + WATCHED)
     _forget(discovery)
     yield "watchful"
@@ -47,6 +48,15 @@ def test_it_asks_the_source_that_drives_for_the_truth_and_nobody_else(watchful: 
     assert dag.task_dict["monitor"].upstream_task_ids == {"prepare.orders"}
     assert "promote" not in dag.params
     assert (dag.timetable.expression, str(dag.timetable.timezone)) == ("0 6 * * *", "America/New_York")
+
+
+def test_training_that_runs_every_night_also_runs_when_it_is_asked_for(watchful: str) -> None:
+    (asset,) = build_dag("watchful", "monitoring").task_dict["monitor"].outlets
+    assert (asset.name, asset.uri) == ("watchful.retrain", "ml-pipeline://watchful/retrain")
+    timetable = build_dag("watchful", "offline").timetable
+    assert [own.uri for own in timetable.asset_condition.objects] == [asset.uri]
+    assert timetable.timetable.expression == "0 2 * * *"
+    assert isinstance(build_dag("demo", "offline").timetable, CronTriggerTimetable)
 
 
 def test_the_page_says_what_it_does(watchful: str) -> None:

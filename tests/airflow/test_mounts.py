@@ -28,11 +28,11 @@ def test_a_credentials_file_is_copied_for_one_task_and_read_only(
     (tmp_path / "keys").write_text("[default]\n")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "keys"))
     secrets = mounts.secrets()
-    (mount,) = secrets.mounts
-    copy = Path(mount["Source"])
+    (bind,) = secrets.binds
+    copy = bind.path
     assert copy.read_text() == "[default]\n"
     assert copy.stat().st_mode & 0o777 == 0o400
-    assert mount["ReadOnly"] is True
+    assert (bind.target, bind.read_only) == ("/run/secrets/aws-credentials", True)
     assert secrets.variables == {"AWS_SHARED_CREDENTIALS_FILE": "/run/secrets/aws-credentials"}
     assert mounts.copies() == [copy.parent] == [Path(secrets.folder)]
     mounts.forget(secrets.folder)
@@ -42,7 +42,7 @@ def test_a_credentials_file_is_copied_for_one_task_and_read_only(
 def test_keys_in_the_environment_become_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "a")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "b")
-    text = Path(mounts.secrets().mounts[0]["Source"]).read_text()
+    text = mounts.secrets().binds[0].path.read_text()
     assert text == "[default]\naws_access_key_id = a\naws_secret_access_key = b\n"
 
 
@@ -77,16 +77,16 @@ def test_stages_are_never_root() -> None:
 
 
 def test_a_new_store_folder_belongs_to_the_stages(tmp_path: Path) -> None:
-    mount = mounts.store_mount(tmp_path / "store")
+    bind = mounts.store_bind(tmp_path / "store")
     assert (tmp_path / "store").stat().st_uid == mounts.user()
-    assert mount["Source"] == mount["Target"] == str(tmp_path / "store")
+    assert (str(bind.path), bind.target, bind.read_only) == (*[str(tmp_path / "store")] * 2, False)
 
 
 def test_a_store_folder_of_somebody_else_is_refused_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mounts, "user", lambda: tmp_path.stat().st_uid + 1)
     tmp_path.chmod(0o755)
     with pytest.raises(UsageError, match=r"may not write.*chown"):
-        mounts.store_mount(tmp_path)
+        mounts.store_bind(tmp_path)
 
 
 def test_a_password_file_of_postgresql_is_found_where_it_usually_is(
@@ -94,13 +94,13 @@ def test_a_password_file_of_postgresql_is_found_where_it_usually_is(
 ) -> None:
     (tmp_path / ".pgpass").write_text("usual")
     secrets = mounts.secrets()
-    (mount,) = secrets.mounts
-    assert Path(mount["Source"]).read_text() == "usual"
-    assert Path(mount["Source"]).stat().st_mode & 0o777 == 0o400
+    (bind,) = secrets.binds
+    assert bind.path.read_text() == "usual"
+    assert bind.path.stat().st_mode & 0o777 == 0o400
     assert secrets.variables == {"PGPASSFILE": "/run/secrets/pgpass"}
     (tmp_path / "other").write_text("other")
     monkeypatch.setenv("PGPASSFILE", str(tmp_path / "other"))
-    assert Path(mounts.secrets().mounts[0]["Source"]).read_text() == "other"
+    assert mounts.secrets().binds[0].path.read_text() == "other"
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_any_other_address_is_not(address: str) -> None:
 
 def test_a_source_is_read_only_and_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=rf"not where pipeline.yaml says. Given: {tmp_path}/orders.csv.*put it there"):
-        mounts.source_mount(tmp_path / "orders.csv")
+        mounts.source_bind(tmp_path / "orders.csv")
     (tmp_path / "orders.csv").touch()
-    mount = mounts.source_mount(tmp_path / "orders.csv")
-    assert (mount["Source"], mount["Target"], mount["ReadOnly"]) == (*[str(tmp_path / "orders.csv")] * 2, True)
+    bind = mounts.source_bind(tmp_path / "orders.csv")
+    assert (str(bind.path), bind.target, bind.read_only) == (*[str(tmp_path / "orders.csv")] * 2, True)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
-from ml_pipeline_airflow import promotion
+from ml_pipeline_airflow import assets, promotion
 from ml_pipeline_airflow.stage_task import Order
 
 from ml_pipeline.contract import Artifact, StageRequest, StageResult
@@ -33,9 +33,9 @@ def announce(store: Path, context: Callable[..., Any]) -> Callable[..., tuple[li
     """Announce what a task did; its outlets and what its event says afterwards."""
     request = StageRequest("demo", "offline", ("evaluate", "promote"), "r1", NIGHT, str(store))
     metrics = {"roc_auc": {"value": 0.7}, "brier": {"value": float("nan")}}
-    for name, content in {"promotions/000002.yaml": {"to": "m2", "previous": "m1", "run": "r1"}}.items():
-        (store / "demo/promotions").mkdir(parents=True)
-        (store / "demo" / name).write_text(json.dumps(content))
+    entry = {"to": "m2", "previous": "m1", "run": "r1", "as_of": NIGHT.isoformat()}
+    (store / "demo/promotions").mkdir(parents=True)
+    (store / "demo/promotions/000002.yaml").write_text(json.dumps(entry))
     (store / "demo/models/m2").mkdir(parents=True)
     (store / "demo/models/m2/metrics.yaml").write_text(json.dumps({"metrics": metrics}).replace("NaN", ".nan"))
 
@@ -43,7 +43,7 @@ def announce(store: Path, context: Callable[..., Any]) -> Callable[..., tuple[li
         given = {**context(try_number=try_number), "outlet_events": defaultdict(SimpleNamespace)}
         given["dag_run"].clear_number = cleared
         task: Any = SimpleNamespace(outlets=[promotion.champion("demo")])
-        promotion.announce(task, Order(request, None, given), results)  # type: ignore[arg-type]
+        assets.announce(task, Order(request, None, given), results)  # type: ignore[arg-type]
         return task.outlets, [event.extra for event in given["outlet_events"].values()]
 
     return tell

@@ -18,7 +18,7 @@ def test_the_environment_decides(monkeypatch: pytest.MonkeyPatch, capsys: pytest
 def test_a_runner_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("ML_PIPELINE_RUNNER", "rocket")
     assert runner.main(["--name"]) == 2
-    assert "docker or process" in capsys.readouterr().err
+    assert "docker, process, swarm or kubernetes" in capsys.readouterr().err
 
 
 def test_without_an_engine_stages_are_processes(no_engine: str, capsys: pytest.CaptureFixture[str]) -> None:

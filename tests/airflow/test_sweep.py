@@ -87,14 +87,15 @@ def test_what_was_kept_for_long_enough_goes_and_what_is_young_stays(
     left: Callable[[], list[Any]],
     engine: docker.DockerClient,
     monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     with pytest.raises(AirflowException):
         operator("broken").execute(context())
-    assert command() == {"removed": [], "orphans": [], "credentials": 0}
+    assert command() == {"removed": [], "orphans": [], "credentials": 0, "unfinished": []}
     (kept,) = names(left)
     monkeypatch.setenv(KEEP, "1s")
     time.sleep(1.1)
-    assert command("--store", "s3://another")["removed"] == []
+    assert command("--store", str(tmp_path / "another"))["removed"] == []
     (removed,) = command()["removed"]
     assert removed == [kept, "demo.offline_training", "r:1", "try 1 ended with exit code 70"]
     assert names(left) == set()
@@ -148,6 +149,32 @@ def test_where_stages_are_processes_there_is_nothing_to_sweep(
 ) -> None:
     monkeypatch.setenv("ML_PIPELINE_RUNNER", "process")
     assert swept_by_dag()[1] is None
+
+
+def test_parts_that_nobody_will_finish_go_by_the_dag_whatever_stages_run_in(
+    airflow_database: None, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ML_PIPELINE_RUNNER", "process")
+    assert swept_by_dag()[1] is None
+    part = _abandoned(store)
+    assert swept_by_dag()[1] == {"unfinished": [f"file://{part.parent}"]}
+    assert not part.exists()
+
+
+def test_parts_that_nobody_will_finish_go_by_the_command(engine: docker.DockerClient, store: Path) -> None:
+    part = _abandoned(store)
+    assert command()["unfinished"] == [f"file://{part.parent}"]
+    assert not part.exists()
+
+
+def _abandoned(store: Path) -> Path:
+    """A part that a writer left two days ago."""
+    part = store / "demo" / "data" / "begun" / "part-00000-0a.parquet"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"PAR1")
+    long_ago = time.time() - 2 * 86400
+    os.utime(part, (long_ago, long_ago))
+    return part
 
 
 def test_without_an_engine_the_command_says_what_to_do(store: Path, no_engine: str) -> None:

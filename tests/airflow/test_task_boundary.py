@@ -16,8 +16,9 @@ from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowFailException
 from airflow.sdk.execution_time.task_runner import _serialize_rendered_fields
 from airflow.utils.session import create_session
+from ml_pipeline_airflow.engine_task import INGEST_NETWORK, NETWORK
 from ml_pipeline_airflow.identity import STORE
-from ml_pipeline_airflow.stage_operator import INGEST_NETWORK, NETWORK, StageOperator
+from ml_pipeline_airflow.stage_operator import StageOperator
 from sqlalchemy import select
 
 from tests.airflow.worker import operator as made_operator

@@ -21,10 +21,11 @@ from hypothesis import strategies as st
 
 from ml_pipeline.artifacts import manifest as manifest_file
 from ml_pipeline.artifacts import part_queue
-from ml_pipeline.artifacts.datasets import MANIFEST, Dataset, DatasetWriter, open_dataset
+from ml_pipeline.artifacts.datasets import MANIFEST, Dataset, DatasetWriter, open_dataset, profile_key
 from ml_pipeline.artifacts.store import Store
 from ml_pipeline.columns import Category, Column, Columns, count, kind, take
 from ml_pipeline.data import parquet
+from ml_pipeline.data.profile import Profile, unpack
 from ml_pipeline.errors import IntegrityError, NotFoundError, SchemaError, StoreFullError
 
 ROWS = 97
@@ -223,7 +224,7 @@ def test_the_manifest_is_written_when_all_parts_are_there(local: Store, monkeypa
     monkeypatch.setattr(Store, "create", watched)
     made = write(local, [table_of()], rejects=[("twice", {"key": 1})])
     parts = [*made.manifest.parts, *made.manifest.quarantine]
-    assert there == sorted(f"data/1/{part.name}" for part in parts)
+    assert there == sorted([*(f"data/1/{part.name}" for part in parts), profile_key("data/1", made.manifest)])
     assert [part.name[:10] for part in made.manifest.parts] == [f"part-{number:05d}" for number in range(10)]
 
 
@@ -298,6 +299,43 @@ def test_a_forced_writer_takes_the_place_of_the_first(store: Store) -> None:
     assert plain(open_dataset(store, "data/1").columns()) == plain(table_of(seed=1))
 
 
+def test_a_profile_lies_beside_the_dataset_and_is_not_part_of_its_digest(local: Store) -> None:
+    columns = table_of(40)
+    made = write(local, [columns])
+    stored = unpack(local.get(profile_key("data/1", made.manifest)), "here")
+    assert stored == open_dataset(local, "data/1").profile()
+    assert stored.rows == 40
+    assert list(stored.columns) == list(made.manifest.columns)
+    assert stored.described() == Profile.of(columns).described()
+    local.delete(profile_key("data/1", made.manifest))
+    assert open_dataset(local, "data/1").manifest.digest == made.manifest.digest
+
+
+@pytest.mark.parametrize("left", [None, b"", b"nonsense"])
+def test_a_profile_that_cannot_be_read_is_made_again_from_the_rows(local: Store, left: bytes | None) -> None:
+    made = write(local, [table_of(40)])
+    key, stored = profile_key("data/1", made.manifest), made.profile()
+    local.delete(key)
+    if left is not None:
+        local.put(key, left)
+    assert open_dataset(local, "data/1").profile() == stored
+
+
+def test_of_two_writers_of_other_rows_the_one_that_counts_has_its_own_profile(local: Store) -> None:
+    first, second = (DatasetWriter(local, "data/1", "prepared.flights") for _ in range(2))
+    first.write(table_of(seed=1))
+    second.write(table_of(20, seed=2))
+    first.close({})
+    assert second.close({}).profile() == open_dataset(local, "data/1").profile()
+    assert open_dataset(local, "data/1").profile().rows == open_dataset(local, "data/1").manifest.rows
+
+
+def test_a_dataset_without_rows_has_a_profile_of_its_columns(local: Store) -> None:
+    made = write(local, [{name: own[:0] for name, own in table_of().items()}])
+    assert list(made.profile().columns) == list(made.manifest.columns)
+    assert made.profile().rows == 0
+
+
 def test_parts_of_an_earlier_dataset_are_not_stored_again(store: Store) -> None:
     columns = table_of(40)
     first = write(store, [take(columns, slice(0, 25))], "raw/1")
@@ -306,8 +344,8 @@ def test_parts_of_an_earlier_dataset_are_not_stored_again(store: Store) -> None:
     assert [part.elsewhere for part in grown.manifest.parts] == [
         *(f"raw/1/{part.name}" for part in first.manifest.parts[:2]), "", ""
     ]  # fmt: skip
-    assert len(store.keys("raw/2")) == 3
-    assert store.keys("raw/3") == [f"raw/3/{MANIFEST}"]
+    assert len(store.keys("raw/2")) == 4
+    assert store.keys("raw/3") == [f"raw/3/{MANIFEST}", profile_key("raw/3", again.manifest)]
     for key in ("raw/2", "raw/3"):
         assert plain(open_dataset(store, key).columns()) == plain(columns)
         assert open_dataset(store, key).manifest.digest == write(store, [columns], "alone").manifest.digest

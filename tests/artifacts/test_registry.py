@@ -244,6 +244,20 @@ def test_a_log_with_a_gap_is_refused(local: Store, tmp_path: Path) -> None:
         assert "promotions/000002.yaml" in error.given
 
 
+@given(count=st.integers(0, 40), most=st.integers(1, 50))
+def test_the_newest_entries_are_those_at_the_end_of_the_whole_log(count: int, most: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        registry = _log(Store(folder), *range(1, count + 1))
+        assert registry.log.newest(most) == list(reversed(registry.promotions()))[:most]
+
+
+def test_the_newest_entries_of_a_log_with_a_gap_are_refused(local: Store, tmp_path: Path) -> None:
+    registry = _log(local, 1, 2, 3)
+    (tmp_path / "store/promotions/000002.yaml").unlink()
+    with pytest.raises(IntegrityError, match="a gap"):
+        registry.log.newest(1)
+
+
 @pytest.mark.parametrize("name", ["notes.txt", "last.yaml", "2.yaml", "000000.yaml", "0000002.yaml", "old/000002.yaml"])
 def test_what_is_no_entry_is_refused(local: Store, name: str) -> None:
     registry = _log(local, 1)
@@ -295,6 +309,15 @@ def test_models_are_ordered_by_as_of_and_found_by_the_beginning_of_their_names(r
     assert registry.by_as_of() == found
     assert registry.named("a") == ["aa1", "ab2"]
     assert [version for _, version in found if registry.is_evaluated(version)] == ["ab2"]
+
+
+def test_the_newest_models_are_the_same_whether_or_not_all_are_listed(registry: Registry) -> None:
+    for year in (2011, 2012, 2013):
+        for day in (1, 2):
+            add(registry, f"v{year}{day}", f"{year}-09-0{day}T04:00:00+00:00")
+    near = dt.datetime(2013, 9, 2, tzinfo=dt.UTC)
+    for most in range(1, 8):
+        assert registry.newest(most, near) == registry.by_as_of()[:most]
 
 
 def test_a_model_from_before_there_was_an_index_is_ordered_too(local: Store) -> None:

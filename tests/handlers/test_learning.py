@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from ml_pipeline.artifacts.registry import SKETCHES
 from ml_pipeline.columns import Category
 from ml_pipeline.data.splits import hashes
 from ml_pipeline.discovery import find
@@ -65,6 +66,21 @@ def test_the_model_says_what_it_went_on_from(learner: Parcels) -> None:
     assert model.made_from == {"train": learner.dataset(results, "train").manifest.digest}
     raw = {a.digest for result in results.values() for a in result.artifacts if a.name.startswith("raw.")}
     assert set(model.snapshots) == raw | set(learner.registry.model(before).snapshots)
+
+
+def test_the_profile_is_that_of_all_rows_it_has_learnt(learner: Parcels) -> None:
+    before = learner.registry.profile(learner.registry.champion())
+    learnt = _learn(learner)["train"].model_version
+    profile, rows = learner.registry.profile(learnt), learner.registry.model(learnt).rows
+    assert profile.rows == before.rows + rows
+    assert profile.columns["weight"].rows == profile.rows
+
+
+def test_where_the_profile_of_the_champion_is_lost_it_learns_on_and_says_so(learner: Parcels) -> None:
+    learner.room.put(f"models/{learner.registry.champion()}/{SKETCHES}", b"lost")
+    result = _learn(learner)["train"]
+    assert learner.registry.profile(result.model_version).rows == learner.registry.model(result.model_version).rows
+    assert any("Drift will be measured from the new rows alone" in note for note in result.notes)
 
 
 def test_encoders_stay_and_coefficients_move_a_little(learner: Parcels) -> None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
+from ml_pipeline.artifacts import plain_yaml
+from ml_pipeline.artifacts.registry import PROFILE
 from ml_pipeline.columns import Category
 from ml_pipeline.data.splits import PARTS
 from ml_pipeline.errors import ChainError, FitError, SchemaError
@@ -33,6 +35,19 @@ def test_the_model_says_what_it_was_made_from(champion: Parcels) -> None:
     assert model.rows == parts["train"].rows
     raw = [a.digest for result in results.values() for a in result.artifacts if a.name.startswith("raw.")]
     assert sorted(raw) == model.snapshots
+
+
+def test_the_profile_is_that_of_what_the_model_reads_in_the_training_rows(champion: Parcels) -> None:
+    results = champion.run("offline")
+    version, train = results["train"].model_version, champion.dataset(results, "train")
+    profile = champion.registry.profile(version)
+    assert {"weight", "late"} < set(profile.columns) < set(train.manifest.columns)
+    assert profile.rows == train.manifest.rows
+    assert profile == train.profile().only(profile.columns)
+    readable = plain_yaml.load(champion.room.get(f"models/{version}/{PROFILE}"))
+    assert readable == profile.described()
+    weights = np.asarray(train.columns(["weight"])["weight"])
+    assert readable["weight"]["mean"] == pytest.approx(np.nanmean(weights))
 
 
 def test_the_setting_with_the_least_loss_on_validation_is_kept(champion: Parcels) -> None:

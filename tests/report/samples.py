@@ -9,7 +9,7 @@ import numpy as np
 
 from ml_pipeline.columns import Category, Column
 from ml_pipeline.config import Card, Evaluate, SourceConfig, UseCaseConfig
-from ml_pipeline.data.profile import profile
+from ml_pipeline.data.profile import Profile
 from ml_pipeline.models.curves import curves
 from ml_pipeline.models.evaluation import Rules, Scored, measure
 from ml_pipeline.report.facts import Facts
@@ -159,7 +159,9 @@ def facts(**changed: Any) -> Facts:
     y, p = labels()
     weight = np.where(p < 0.1, np.nan, p * 20)
     sent = np.array(["2024-01-01", "2024-02-01"], "datetime64[us]").repeat(ROWS // 2)
-    own = profile({"weight": weight, "depot": Category.of(["north", "south", None] * (ROWS // 3)), "sent": sent})
+    own = Profile.of(
+        {"weight": weight, "depot": Category.of(["north", "south", None] * (ROWS // 3)), "sent": sent}
+    ).described()
     return Facts(
         model=MODEL,
         metrics=measured(y, {"candidate": p, "champion": p[::-1]}),

@@ -12,7 +12,7 @@ from ml_pipeline.artifacts import plain_yaml
 from ml_pipeline.columns import Category
 from ml_pipeline.config import Card, Promotion
 from ml_pipeline.config_rules import METRICS
-from ml_pipeline.data.profile import profile
+from ml_pipeline.data.profile import Profile
 from ml_pipeline.models.evaluation import JUDGES, Rules, Scored
 from ml_pipeline.models.metric import better
 from ml_pipeline.report.confusion_table import confusion_table
@@ -119,7 +119,7 @@ class TestWholePage:
         found = measured(y, {"candidate": p})
         one = found["slices"]["depot"]["north"]
         found["slices"] = {name: {f"word {at}": one for at in range(2000)} for name in "abc"}
-        columns = profile({f"column_{at}": p for at in range(200)})
+        columns = Profile.of({f"column_{at}": p for at in range(200)}).described()
         page = render(facts(metrics=found, profile=columns))
         assert "5,880 stronger slices left out" in Reader(page).text
         assert len(page.encode()) < 400_000
@@ -242,7 +242,7 @@ class TestHostileNames:
             "synthetic": [bad],
             "system": {"images": {bad: bad}},
         }
-        columns = profile({bad: Category.of([bad] * 9), "x": Category.of([bad, "y", "y"])})
+        columns = Profile.of({bad: Category.of([bad] * 9), "x": Category.of([bad, "y", "y"])}).described()
         given = Facts(model, {**found, "champion": bad}, parameters, columns, config, f"<svg>{bad}</svg>")
         return render(given)
 
@@ -355,6 +355,6 @@ class TestLessThanAll:
             "c": Category.of([None] * 3),
             "t": np.full(3, np.datetime64("NaT"), "datetime64[us]"),
         }
-        text = read(profile=profile(columns)).text
+        text = read(profile=Profile.of(columns).described()).text
         assert all(f"{name} 100 % " in text for name in columns)
-        assert "Numbers, with quantiles" in read(profile=profile({"x": np.zeros(0)})).text
+        assert "Numbers, with quantiles" in read(profile=Profile.of({"x": np.zeros(0)}).described()).text

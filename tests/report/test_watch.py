@@ -63,7 +63,7 @@ def test_the_most_urgent_finding_is_the_headline(severity: Severity, says: str) 
 def test_every_section_is_there_and_linked() -> None:
     page = render(watched([day(1), day(2)]))
     titles = re.findall(r'<h2 id="([^"]*)">', page)
-    assert titles == ["day-by-day", "models", "data", "numbers"]
+    assert titles == ["day-by-day", "models", "data", "drift", "numbers"]
     assert re.findall(r'href="#([^"]*)"', page) == titles
     assert POLICY in page.replace("&#x27;", "'")
     assert "<script" not in page
