@@ -242,3 +242,7 @@ class UseCaseConfig(_Strict, frozen=True):
     def driving(self, mode: Mode) -> str:
         """The name of the source whose rows are predicted in a mode."""
         return next(name for name, source in self.sources.items() if source.drives_in(mode))
+
+
+# msgspec looks into a type when it first decodes one, and crashes where several threads are first at once: here is one.
+msgspec.json.Decoder(UseCaseConfig)

@@ -137,7 +137,8 @@ def _refuse_said_of(config: UseCaseConfig, mode: Mode, what: str) -> None:
     """When and how a mode runs is not to be said where there is no such mode."""
     for key in ("schedule", "services"):
         if said := getattr(config, key).of(mode):
-            raise BrokenRule(f"{key}.{mode} is for a use case that {what}", (key, mode), said, f"{mode}: {{}} beside it")
+            sentence = f"{key}.{mode} is for a use case that {what}"
+            raise BrokenRule(sentence, (key, mode), said, f"{mode}: {{}} beside it")
 
 
 def _check_floors(config: UseCaseConfig) -> None:

@@ -151,3 +151,8 @@ def moment(text: str, timezone: str) -> dt.datetime:
             expected="a date or a moment such as 2013-09-01 or 2013-09-01T06:00:00+02:00",
             do="ask again with such a moment, or leave it out",
         ) from error
+
+
+# msgspec looks into a type when it first decodes one, and crashes where several threads are first at once: here is one.
+msgspec.json.Decoder(StageRequest)
+msgspec.json.Decoder(StageResult)

@@ -169,7 +169,7 @@ FAULTS = [
     ("    learn: [train, evaluate]", "    a: [split]\n  learning: {a: [train]}", "learning:", "services.learning is"),
     ("key: trip", "key: trip\nlearning: {test: 0%}", "test: 0%", "learning.test is not a share"),
     ("key: trip", "key: trip\nlearning: {test: 100%}", "test: 100%", "learning.test is not a share"),
-    ('offline: "0 2 * * *"', "monitoring: 0 5 * * *", "monitoring: 0 5", "schedule.monitoring is for a use case that is"),
+    ('offline: "0 2 * * *"', "monitoring: 0 5 * * *", "monitoring: 0", "schedule.monitoring is for a use case that is"),
     ("key: trip", "key: trip\nmonitoring: {window: 30}", "window: 30", "Expected `str`"),
     ("key: trip", "key: trip\nmonitoring: {window: a month}", "window: a month", "monitoring.window is not a duration"),
     ("key: trip", "key: trip\nmonitoring: {mature: most}", "mature: most", "monitoring.mature is not a share"),

@@ -97,3 +97,7 @@ def _type(text: str) -> pa.DataType:
     if block := re.fullmatch(r"fixed_size_list<.*>\[([0-9]+)\]", text):
         return pa.list_(pa.float64(), int(block[1]))
     return {"double": pa.float64(), "string": pa.string(), "bool": pa.bool_()}.get(text) or pa.type_for_alias(text)
+
+
+# msgspec looks into a type when it first decodes one, and crashes where several threads are first at once: here is one.
+msgspec.json.Decoder(Manifest)

@@ -181,3 +181,7 @@ def _is_moment(text: str) -> bool:
         return _moment(text).tzinfo is not None
     except ValueError:
         return False
+
+
+# msgspec looks into a type when it first decodes one, and crashes where several threads are first at once: here is one.
+msgspec.json.Decoder(Promotion)

@@ -187,3 +187,7 @@ class Registry:
 def _stamp(as_of: str) -> str:
     """Names that sort as the moments do."""
     return dt.datetime.fromisoformat(as_of).astimezone(dt.UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+# msgspec looks into a type when it first decodes one, and crashes where several threads are first at once: here is one.
+msgspec.json.Decoder(Model)

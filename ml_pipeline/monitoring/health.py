@@ -14,6 +14,8 @@ FEWER, MORE = 0.5, 2.0
 """Times the usual number of rows: beyond these somebody should look. Weekends and holidays lie well within."""
 FURTHER = 0.1
 """Points by which the share of rows without a match may rise above the usual one."""
+SEVERAL = 5
+"""Records set aside below which their share says nothing."""
 NEAR = 0.5
 """Share of what the quarantine may hold from which on it is to be watched."""
 
@@ -51,7 +53,7 @@ def health(visits: Sequence[Visit], at_most: float) -> Iterator[Finding]:
 
 def _quarantined(last: Visit, at_most: float) -> Iterator[Finding]:
     for step, (aside, rows) in last.set_aside.items():
-        if rows and aside / rows > NEAR * at_most:
+        if aside >= SEVERAL and aside / rows > NEAR * at_most:
             told = f"{step} set {aside:,} of {rows:,} records aside ({aside / rows:.2%}, at most {at_most:.2%} may be)"
             yield Finding("watch", f"{told}: `ml-pipeline rejects` shows them.")
 

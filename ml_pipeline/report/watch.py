@@ -189,7 +189,7 @@ def _data(visits: Sequence[Visit]) -> Markup:
     sources = list(dict.fromkeys(source for visit in newest for source in visit.unmatched))
     rows = [
         Row(
-            visit.as_of,
+            visit.as_of.replace(" ", "\xa0"),
             [
                 f"{visit.rows:,}",
                 f"{sum(aside for aside, _ in visit.set_aside.values()):,}",

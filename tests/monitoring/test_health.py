@@ -50,6 +50,7 @@ def test_a_quarantine_that_fills_is_to_be_watched_before_it_stops_a_run() -> Non
     said = sentences(*USUAL, visit(8, set_aside={"prepare.flights": (8, 1000), "combine": (1, 1000)}))
     assert said.startswith("prepare.flights set 8 of 1,000 records aside (0.80%, at most 1.00% may be)")
     assert "combine" not in said
+    assert sentences(*USUAL, visit(8, set_aside={"prepare.weather": (1, 72)})) == ""
 
 
 def test_before_there_is_anything_usual_it_is_too_early_to_tell() -> None:
