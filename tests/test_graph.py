@@ -301,6 +301,7 @@ class TestServices:
             ("offline.learn", "online.score"),
             ("offline.learn", "learning.train"),
             ("learning.promote", "online.score"),
+            ("online.score", "monitoring.monitor"),
         ]
 
 

@@ -59,8 +59,8 @@ passes makes the new model champion. {asked}"""
 def _monitoring(config: UseCaseConfig) -> str:
     window = config.monitoring.window if config.monitoring else ""
     return f"""\
-It looks again at what was predicted within `{window}`, as truth comes late: how much is known of it, what predictions
-of each model turned out to be worth, and whether to act. The sentences stand in the log of `monitor` and in its result."""
+It looks again at what was predicted within `{window}`, as truth comes late: how much is known of it, what its models'
+predictions turned out to be worth, and whether to act. `monitor` says it in its log and in its result."""
 
 
 def _offline(dag: str, asked: str) -> str:
