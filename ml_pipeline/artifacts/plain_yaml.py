@@ -65,7 +65,7 @@ def _values(content: bytes) -> Any:
     return yaml.load(content, Loader=_Loader)  # noqa: S506 - a safe loader
 
 
-_remembered = lru_cache(maxsize=16)(_values)
+_remembered = lru_cache(maxsize=64)(_values)
 
 
 def _refuse_traps(content: bytes) -> None:

@@ -21,6 +21,7 @@ def test_loading_the_plugin_imports_nothing_of_the_page() -> None:
     assert not HEAVY & set(done.stdout.split())
 
 
+@pytest.mark.filterwarnings("ignore:GitWildMatchPattern:DeprecationWarning")
 def test_airflow_finds_it_in_its_folder_of_plugins() -> None:
     from airflow._shared.plugins_manager import _load_plugins_from_plugin_directory
 
@@ -33,4 +34,4 @@ def test_addresses_are_below_the_path_that_airflow_is_served_at(monkeypatch: pyt
     assert page_url("a b", "models", "c/d") == "/ml-pipeline/a%20b/models/c%2Fd"
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://example.org/team/")
     assert page_url("parcels") == "/team/ml-pipeline/parcels"
-    assert framed_url("parcels") == "/plugin/models/team/ml-pipeline/parcels"
+    assert framed_url("parcels") == "/team/plugin/models/team/ml-pipeline/parcels"

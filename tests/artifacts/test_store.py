@@ -87,6 +87,14 @@ def test_keys_are_those_below_the_folder_sorted(store: Store) -> None:
     assert store.keys("none/") == []
 
 
+def test_keys_after_another_are_those_that_sort_after_it_whether_or_not_it_is_there(store: Store) -> None:
+    for key in ("log/1", "log/2", "log/3", "other"):
+        store.put(key, b"1")
+    assert store.keys("log/", after="log/2") == ["log/3"]
+    assert store.keys("log/", after="log/15") == ["log/2", "log/3"]
+    assert store.keys("log/", after="log/3") == []
+
+
 def test_folders_are_those_directly_inside(store: Store) -> None:
     for key in ("raw/b/1/part", "raw/b/2/part", "raw/a/1/part", "raw/note"):
         store.put(key, b"1")
