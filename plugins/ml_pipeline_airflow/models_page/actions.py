@@ -1,0 +1,94 @@
+"""What a person decides on the page: promote, roll back, retrain."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from airflow.api_fastapi.common.dagbag import create_dag_bag
+from airflow.api_fastapi.core_api.datamodels.dag_run import TriggerDAGRunPostBody
+from airflow.api_fastapi.core_api.routes.public.dag_run import trigger_dag_run
+from airflow.assets.manager import asset_manager
+from airflow.models.asset import AssetModel
+from airflow.models.dag import DagModel
+from airflow.utils.session import create_session
+from fastapi.responses import HTMLResponse
+from sqlalchemy import select
+
+from ml_pipeline.errors import UsageError
+from ml_pipeline.lineage.names import resolve
+from ml_pipeline.lineage.succession import Succession, promote, rollback
+from ml_pipeline.report.markup import Markup, tag
+from ml_pipeline_airflow.models_page.frame import page, path
+from ml_pipeline_airflow.models_page.place import Place
+from ml_pipeline_airflow.models_page.runs import dag_of
+from ml_pipeline_airflow.models_page.visitor import Visitor, link
+from ml_pipeline_airflow.promotion import champion, said
+
+
+def promoted(visitor: Visitor, name: str, called: str, reason: str) -> HTMLResponse:
+    """Make a model champion, whatever its verdict.
+
+    Raises:
+        UsageError: it is champion already, was never evaluated, or there is no reason.
+    """
+    place = Place.of(name)
+    version = resolve(place.registry, called)
+    return _switched(place, promote(place.use_case(), place.registry, version, reason, visitor.name))
+
+
+def rolled_back(visitor: Visitor, name: str, called: str, reason: str) -> HTMLResponse:
+    """Make a former champion champion again; without a version the one before the present one.
+
+    Raises:
+        UsageError: there is none to go back to, or there is no reason.
+    """
+    place = Place.of(name)
+    version = called and resolve(place.registry, called)
+    return _switched(place, rollback(place.use_case(), place.registry, version, reason, visitor.name))
+
+
+def retrained(visitor: Visitor, name: str, reason: str) -> HTMLResponse:
+    """Start a run of the training DAG, as Airflow's own button does; the reason is the note of the run.
+
+    Raises:
+        UsageError: there is no reason.
+        HTTPException: Airflow refuses to start it, and says why.
+    """
+    if not reason.strip():
+        raise UsageError("a reason is missing", given=repr(reason), do="say why, for those who look at the run later")
+    body = TriggerDAGRunPostBody(logical_date=None, note=reason)
+    with create_session(scoped=False) as session:
+        run: Any = trigger_dag_run(dag_of(name), body, create_dag_bag(), visitor.user, session, visitor.request)
+        run_id, paused = run.run_id, session.scalar(select(DagModel.is_paused).where(DagModel.dag_id == dag_of(name)))
+    when = ". It waits until somebody unpauses the DAG." if paused else "."
+    done = tag("p", "The run ", tag("code", run_id), " of ", tag("code", dag_of(name)), " is queued", when)
+    return _done(name, "Training is started", [done])
+
+
+def _switched(place: Place, own: Succession) -> HTMLResponse:
+    entry = own.entry
+    before = ["in place of ", link(entry.previous, place.name, "models", entry.previous)] if entry.previous else []
+    said = [link(entry.to, place.name, "models", entry.to), " is champion ", *before]
+    told = tag("p", *said, f", by entry {entry.number} of the promotion log.")
+    notes = [*own.notes, _announced(place, own)]
+    return _done(place.name, "The champion is changed", [told, tag("ul", *(tag("li", note) for note in notes))])
+
+
+def _announced(place: Place, own: Succession) -> str:
+    """Make the promotion an event of the champion's asset, so that DAGs that wait for one run; what came of it."""
+    asset = champion(place.name)
+    synthetic = place.registry.model(own.entry.to).synthetic
+    extra = said(place.registry, msgspec.structs.asdict(own.entry), synthetic)
+    with create_session(scoped=False) as session:
+        known = session.scalar(select(AssetModel).where(AssetModel.uri == asset.uri, AssetModel.active.has()).limit(1))
+        if known is None:
+            return f"Airflow does not know the asset {asset.name}, so no DAG that waits for it was told."
+        asset_manager.register_asset_change(asset=known, extra=extra, source_is_api=True, session=session)
+    return f"It is an event of the asset {asset.name}: DAGs that wait for it run now."
+
+
+def _done(name: str, title: str, parts: Sequence[Markup]) -> HTMLResponse:
+    back = tag("p", link(f"Back to {name}", name))
+    return page(title, [path((name, name), here=title), tag("h1", title), *parts, back], {})

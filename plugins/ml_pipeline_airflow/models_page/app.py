@@ -1,0 +1,149 @@
+"""The routes of the page, mounted in Airflow's API server."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import cache
+from typing import Annotated, Any
+from urllib.parse import quote
+
+from airflow.api_fastapi.logging.decorators import action_logging
+from fastapi import Depends, FastAPI, Form, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from ml_pipeline.errors import FAULTS, PipelineError
+from ml_pipeline_airflow.models_page import actions, comparison, graphs, model, stored, use_case, use_cases
+from ml_pipeline_airflow.models_page.address import PREFIX
+from ml_pipeline_airflow.models_page.frame import failure
+from ml_pipeline_airflow.models_page.visitor import Visit
+
+Field = Annotated[str, Form(max_length=1000)]
+log = logging.getLogger(__name__)
+
+
+@cache
+def app() -> FastAPI:
+    """The application; it is made when the page is first asked for."""
+    made = FastAPI(title="Models", docs_url=None, redoc_url=None, openapi_url=None)
+    for path, (endpoint, *rights) in PAGES.items():
+        needs = [Depends(right) for right in rights]
+        made.add_api_route(path, endpoint, methods=["GET"], response_class=HTMLResponse, dependencies=needs)
+    for path, (endpoint, right) in DECISIONS.items():
+        needs = [Depends(right), Depends(action_logging(f"ml_pipeline.{path.rpartition('/')[2]}"))]
+        made.add_api_route(path, endpoint, methods=["POST"], response_class=HTMLResponse, dependencies=needs)
+    for kind in (PipelineError, HTTPException, RequestValidationError, *FAULTS):
+        made.add_exception_handler(kind, _failed)
+    return made
+
+
+def may_read(visitor: Visit, name: str) -> None:
+    """Raises: HTTPException: the visitor may not read the use case's training DAG."""
+    if not visitor.may_read(name):
+        raise HTTPException(403, f"You may not read the models of {name}.")
+
+
+def may_promote(visitor: Visit, name: str) -> None:
+    """Raises: HTTPException: the visitor may not edit the use case's training DAG."""
+    if not visitor.may_promote(name):
+        raise HTTPException(403, f"You may not change who is champion of {name}: that takes the right to edit its DAG.")
+
+
+def may_retrain(visitor: Visit, name: str) -> None:
+    """Raises: HTTPException: the visitor may not trigger the use case's training DAG."""
+    if not visitor.may_retrain(name):
+        raise HTTPException(403, f"You may not train {name}: that takes the right to trigger its DAG.")
+
+
+def glance(visitor: Visit) -> Response:
+    """All use cases."""
+    return use_cases.show(visitor)
+
+
+def one(visitor: Visit, name: str) -> Response:
+    """A use case."""
+    return use_case.show(visitor, name)
+
+
+def one_model(visitor: Visit, name: str, version: str) -> Response:
+    """A model."""
+    return model.show(visitor, name, version)
+
+
+def report(name: str, version: str) -> Response:
+    """The report that evaluation left of a model."""
+    return stored.model_report(name, version)
+
+
+def monitoring(name: str, as_of: str) -> Response:
+    """The page that a run of monitoring left."""
+    return stored.monitoring_report(name, as_of)
+
+
+def compare(name: str, old: str, new: str) -> Response:
+    """Two models side by side."""
+    return comparison.show(name, old, new)
+
+
+def graph(name: str, level: str) -> Response:
+    """A graph of a use case."""
+    return graphs.show(name, level)
+
+
+def promote(visitor: Visit, name: str, version: Field, token: Field, reason: Field = "") -> Response:
+    """Make a model champion."""
+    visitor.refuse_foreign(token)
+    return actions.promoted(visitor, name, version, reason)
+
+
+def rollback(visitor: Visit, name: str, token: Field, version: Field = "", reason: Field = "") -> Response:
+    """Make a former champion champion again."""
+    visitor.refuse_foreign(token)
+    return actions.rolled_back(visitor, name, version, reason)
+
+
+def retrain(visitor: Visit, name: str, token: Field, reason: Field = "") -> Response:
+    """Start a run of the training DAG."""
+    visitor.refuse_foreign(token)
+    return actions.retrained(visitor, name, reason)
+
+
+Endpoint = Callable[..., Any]
+PAGES: dict[str, tuple[Endpoint, ...]] = {
+    "/": (glance,),
+    "/{name}": (one, may_read),
+    "/{name}/models/{version}": (one_model, may_read),
+    "/{name}/models/{version}/report": (report, may_read),
+    "/{name}/monitoring/{as_of}": (monitoring, may_read),
+    "/{name}/compare": (compare, may_read),
+    "/{name}/graphs/{level}": (graph, may_read),
+}
+"""Path -> what answers, and what it takes to be answered."""
+DECISIONS: dict[str, tuple[Endpoint, Endpoint]] = {
+    "/{name}/promote": (promote, may_promote),
+    "/{name}/rollback": (rollback, may_promote),
+    "/{name}/retrain": (retrain, may_retrain),
+}
+"""The same for forms; who sends one stands in Airflow's audit log, too."""
+
+
+async def _failed(request: Request, error: Exception) -> Response:
+    """A page with a sentence; to whoever is not logged in, Airflow's login."""
+    if isinstance(error, HTTPException):
+        if error.status_code == 401 and request.method == "GET":
+            return _login(request)
+        return failure(str(error.detail), error.status_code)
+    if isinstance(error, PipelineError):
+        return failure(str(error), error.http_status)
+    if isinstance(error, RequestValidationError):
+        told = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
+        return failure(f"The request is not as it must be: {told}.", 422)
+    log.error("a page of Models could not be made", exc_info=error)
+    return failure(f"{type(error).__name__}: {error}", 500)
+
+
+def _login(request: Request) -> Response:
+    outer = request.scope["root_path"].removesuffix(PREFIX)
+    return RedirectResponse(f"{outer}/api/v2/auth/login?next={quote(request.url.path, safe='')}", 303)
