@@ -67,7 +67,8 @@ def render(watched: Watched) -> str:
 
 def _header(watched: Watched) -> Markup:
     severity = worst(watched.findings)
-    found = [f"{own.severity}: {own.sentence}" for own in watched.findings]
+    urgent = sorted(watched.findings, key=lambda own: -SEVERITIES.index(own.severity))
+    found = [f"{own.severity}: {own.sentence}" for own in urgent]
     when = join([", as of ", tag("time", moment(watched.as_of))])
     return tag(
         "header",

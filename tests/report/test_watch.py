@@ -58,6 +58,7 @@ def test_the_most_urgent_finding_is_the_headline(severity: Severity, says: str) 
     page = text(render(watched([day(1)], Finding("ok", "All is well."), Finding(severity, "So it is."))))
     assert says in page
     assert f"{severity}: So it is." in page
+    assert page.index("So it is.") < page.index("All is well.") or severity == "ok"
 
 
 def test_every_section_is_there_and_linked() -> None:
