@@ -24,7 +24,7 @@ from ml_pipeline.errors import ConfigError, NothingToDo, PipelineError, Quaranti
 from ml_pipeline.graph import SAID
 from ml_pipeline.models.evaluation import check_floor
 from ml_pipeline.models.explanation import SIGNS
-from ml_pipeline.stages import Task, steps, tasks
+from ml_pipeline.stages import Step, Task, steps, tasks
 from ml_pipeline.templates import BaseModel
 
 CHECKS = "ml_pipeline.checks"
@@ -114,8 +114,9 @@ def _code(report: Report, use_case: UseCase, store: str) -> None:
     if loaded:
         prepared = _sources(report, use_case, loaded, store)
         for mode in use_case.config.modes:
-            with report.looking_at(f"{mode} chain") as say:
-                say(_chain(use_case.config, mode, loaded, prepared))
+            if combine := [step for step in steps(use_case.config, mode) if step.stage.name == "combine"]:
+                with report.looking_at(f"{mode} chain") as say:
+                    say(_chain(use_case.config, mode, combine[0], loaded, prepared))
 
 
 def _load(use_case: UseCase) -> dict[str, Any]:
@@ -213,10 +214,11 @@ def _there(columns: Mapping[str, Columns], name: str) -> Columns:
     return columns[name]
 
 
-def _chain(config: UseCaseConfig, mode: Mode, loaded: Mapping[str, Any], prepared: Mapping[str, Columns]) -> str:
+def _chain(
+    config: UseCaseConfig, mode: Mode, combine: Step, loaded: Mapping[str, Any], prepared: Mapping[str, Columns]
+) -> str:
     """The columns that the join gives against those that model, slices and postprocessing need."""
-    reads = next(step.reads for step in steps(config, mode) if step.stage.name == "combine")
-    sources = {name: _there(prepared, name) for name in (read.partition(".")[2] for read in reads)}
+    sources = {name: _there(prepared, name) for name in (read.partition(".")[2] for read in combine.reads)}
     columns = sampling.combined(config, mode, sources)
     model: type[Chain] = loaded[config.model]
     model.outputs(model.start(), {name: kind(column) for name, column in columns.items()})

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 from ml_pipeline_airflow import images, mounts
+from ml_pipeline_airflow.containers import mount
 
 from containers import build
 from containers.use_case_images import own_images
@@ -302,7 +303,8 @@ print(compiled == str(case.folder / "models.py"), *sorted(path.name for path in 
         store, image = tmp_path / "store", built[f"{use_case.lower()}-data"]
         as_of = dt.datetime(2024, 4, 1, tzinfo=dt.UTC)
         order = StageRequest(use_case, "offline", (), run_id="r", as_of=as_of, store=str(store))
-        held = {"mounts": [mounts.store_mount(store), mounts.source_mount(csv)], "user": str(mounts.user())}
+        binds = [mounts.store_bind(store), mounts.source_bind(csv)]
+        held = {"mounts": [*map(mount, binds)], "user": str(mounts.user())}
         bounds = {"remove": True, "read_only": True, "tmpfs": {"/tmp": "", "/spill": ""}, "network_mode": "none"}
         client.containers.run(image, ["stage", msgspec.json.encode(order).decode()], **held, **bounds)
         left = [(store / use_case / run_key("r", step)).read_bytes() for step in STEPS]
