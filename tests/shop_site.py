@@ -37,6 +37,10 @@ services:
 """
 """The cron ticked half a day ago, which gives the first run, and not again while the tests last."""
 
+READING = 5.0
+"""Seconds that a person takes to read: one who answers before the scheduler has noticed that the task paused is asked
+again by Airflow 3.3, which takes the end of its process for the end of the task."""
+
 
 class Site(NamedTuple):
     """Airflow at work, and the store that its stages share."""
@@ -84,6 +88,7 @@ class Site(NamedTuple):
         Whoever answers before the scheduler has taken note of the pause (seconds) makes Airflow 3.3 ask again.
         """
         wait(lambda: self.states(run).get("approve") == "awaiting_input", PATIENCE, lambda: str(self.states(run)))
+        time.sleep(READING)
         time.sleep(3)
         self.ask(self.question(run), {"chosen_options": [option], "params_input": {"reason": reason}}, "PATCH")
 

@@ -167,11 +167,13 @@ def campaign(seed: int) -> Iterator[Campaign]:
         ready = night.FORKS.Process(target=night.ready)
         ready.start()
         patch.setenv(discovery.FOLDERS, str(use_case.make(folder)))
+        discovery._packages.cache_clear()  # where others have looked before
         with use_case.image() as image, place.at(folder, image) as at:
             for variable, value in at.environment.items():
                 patch.setenv(variable, value)
             ready.join()
             yield Campaign(at, seed, patch)
+    discovery._packages.cache_clear()
 
 
 def main(words: Sequence[str]) -> int:
