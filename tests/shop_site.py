@@ -37,7 +37,7 @@ services:
 """
 """The cron ticked half a day ago, which gives the first run, and not again while the tests last."""
 
-READING = 5.0
+READING = 10.0
 """Seconds that a person takes to read: one who answers before the scheduler has noticed that the task paused is asked
 again by Airflow 3.3, which takes the end of its process for the end of the task."""
 
@@ -83,13 +83,9 @@ class Site(NamedTuple):
         return f"/api/v2/dags/{OFFLINE}/dagRuns/{run}/taskInstances/approve/-1/hitlDetails"
 
     def answer(self, run: str, option: str, reason: str) -> None:
-        """Decide, as a person does in the UI.
-
-        Whoever answers before the scheduler has taken note of the pause (seconds) makes Airflow 3.3 ask again.
-        """
+        """Decide, as a person does in the UI."""
         wait(lambda: self.states(run).get("approve") == "awaiting_input", PATIENCE, lambda: str(self.states(run)))
         time.sleep(READING)
-        time.sleep(3)
         self.ask(self.question(run), {"chosen_options": [option], "params_input": {"reason": reason}}, "PATCH")
 
     def finished(self, run: str, dag: str = OFFLINE) -> dict[str, str]:
