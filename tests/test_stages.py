@@ -105,7 +105,7 @@ def test_learning_goes_on_from_a_model_with_what_is_new_to_it() -> None:
 
 def test_a_use_case_learns_only_where_it_says_so() -> None:
     assert configured().modes == ("offline", "online")
-    assert find("flights", {"learning": {}}).config.modes == ("offline", "learning", "online")
+    assert find("clinical_trials", {"learning": {}}).config.modes == ("offline", "learning", "online")
 
 
 def test_monitoring_asks_for_the_truth_and_for_no_other_source() -> None:
