@@ -17,6 +17,16 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PATIENCE = 300
 """Seconds after which something that is waited for will not come, however busy the machine is."""
+SWITCHES = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+"""How tests start a browser: without a screen, as root, and asking nobody for anything."""
 
 
 @contextmanager

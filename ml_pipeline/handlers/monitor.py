@@ -125,11 +125,6 @@ class MonitorHandler(BaseHandler):
         return False  # it takes seconds, and its verdict stands in the result of this very run
 
     @classmethod
-    def load_params(cls, model: type[Chain], run: StageRun) -> Parameters:
-        """None yet: which models predicted, the predictions say."""
-        return {}
-
-    @classmethod
     def apply(cls, model: type[Chain], parameters: Parameters, data: Scored, run: StageRun) -> Seen:
         """Every model that predicted, the champion beside the one before it, and the data of the scoring runs."""
         predicted, results = _predicted(data, run), [result for result, _ in data.runs]

@@ -12,18 +12,9 @@ from typing import Any
 import pytest
 
 from tests.airflow.models_site import ModelsSite, models_site
-from tests.airflow_site import PATIENCE
+from tests.airflow_site import PATIENCE, SWITCHES
 from tests.conftest import Parcels, installed
 
-SWITCHES = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 CONTRAST = """() => {
     const part = channel => (channel /= 255) <= 0.03928 ? channel / 12.92 : ((channel + 0.055) / 1.055) ** 2.4;
     const light = color => color.match(/[\\d.]+/g).slice(0, 3).map(Number).map(part)

@@ -11,18 +11,9 @@ from typing import NamedTuple
 import pytest
 
 from ml_pipeline.artifacts import embedded
-from tests.airflow_site import PATIENCE, airflow_at_work, password, settings, wait
+from tests.airflow_site import PATIENCE, SWITCHES, airflow_at_work, password, settings, wait
 
 DAG = "flights.offline_training"
-SWITCHES = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--no-first-run",
-]
 pytestmark = [pytest.mark.airflow, pytest.mark.browser, pytest.mark.store]
 
 
