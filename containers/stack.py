@@ -114,7 +114,8 @@ def down(options: list[str]) -> None:
     compose("stop")
     client = build.connect()
     networks = [f"{project()}_{name}" for name in NETWORKS]
-    for container in client.containers.list(all=True, filters={"network": networks, "label": STAGE}):
+    ours = {"network": networks, "label": STAGE}
+    for container in client.containers.list(all=True, ignore_removed=True, filters=ours):
         container.remove(force=True, v=True)
     compose("down", "--remove-orphans", *(["--volumes"] if "--volumes" in options else []))
 

@@ -19,7 +19,7 @@ class UnhealthyError(Exception):
 
 def services(client: Any, project: str) -> dict[str, Any]:
     """Service -> its container, whatever its state."""
-    found = client.containers.list(all=True, filters={"label": f"{PROJECT}={project}"})
+    found = client.containers.list(all=True, ignore_removed=True, filters={"label": f"{PROJECT}={project}"})
     return {container.labels[SERVICE]: container for container in found}
 
 

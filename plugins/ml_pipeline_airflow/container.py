@@ -13,6 +13,7 @@ from requests.exceptions import RequestException
 from urllib3.exceptions import HTTPError
 
 from ml_pipeline_airflow import mounts
+from ml_pipeline_airflow.docker_client import once_back
 from ml_pipeline_airflow.execution import GRACE, Line
 from ml_pipeline_airflow.identity import ATTEMPT, SECRETS, TRY
 from ml_pipeline_airflow.remote import Away, Followed, Gone, size, whole_lines
@@ -129,9 +130,9 @@ def inspected(client: Any, container: str) -> Mapping[str, Any]:
 
 
 def remove(client: Any, container: str, labels: Mapping[str, str]) -> None:
-    """Whatever keeps it from being removed (it is gone, it is going, the engine is away), the next try removes it."""
+    """Whatever keeps it from being removed (it is going, the engine stays away), the next try removes it."""
     with suppress(*ENGINE_TROUBLE):
-        client.remove_container(container, force=True, v=True)
+        once_back(lambda: client.remove_container(container, force=True, v=True))
     mounts.forget(labels.get(SECRETS, ""))
 
 

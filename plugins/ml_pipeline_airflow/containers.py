@@ -12,6 +12,7 @@ from docker.types import DeviceRequest, LogConfig, Mount
 from ml_pipeline.errors import PipelineError, StageError, UsageError
 from ml_pipeline_airflow.attach import Found, keeping
 from ml_pipeline_airflow.container import ENGINE_TROUBLE, keep, remove
+from ml_pipeline_airflow.docker_client import once_back
 from ml_pipeline_airflow.execution import GRACE
 from ml_pipeline_airflow.identity import ATTEMPT, Identity
 from ml_pipeline_airflow.mounts import Bind, Secrets
@@ -99,7 +100,7 @@ def mount(bind: Bind) -> Mount:
 def discard(client: Any, name: str, attempt: str) -> None:
     """Remove the container that an attempt may have made, where making it was broken off."""
     with suppress(*ENGINE_TROUBLE):
-        found = client.inspect_container(name)
+        found = once_back(lambda: client.inspect_container(name))
         labels = found["Config"].get("Labels") or {}
         if labels.get(ATTEMPT) == attempt:
             remove(client, found["Id"], labels)

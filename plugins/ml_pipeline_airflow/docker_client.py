@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from airflow.providers.docker.hooks.docker import DockerHook
 from docker import APIClient
 from docker.errors import DockerException
+from requests.exceptions import ConnectionError as NoConnection
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from ml_pipeline.errors import StageError
+from ml_pipeline_airflow.execution import POLL
 from ml_pipeline_airflow.spec import PIDS
 
 BILLION = 1_000_000_000
+
+PATIENCE = 15.0
+"""Seconds within which an engine that restarts is back; while a stage runs, `remote` waits longer."""
+
+T = TypeVar("T")
+
+
+def once_back(call: Callable[[], T]) -> T:
+    """What a call of the engine returns; an engine that does not answer may be about to restart, and is asked again.
+
+    Raises:
+        Exception: whatever the call raises, of an engine that is away only once it has been for long.
+    """
+    away = retry_if_exception_type((NoConnection, StageError))
+    return Retrying(retry=away, stop=stop_after_delay(PATIENCE), wait=wait_fixed(POLL), reraise=True)(call)
 
 
 class Limits(NamedTuple):

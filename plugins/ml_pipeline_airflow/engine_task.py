@@ -10,6 +10,7 @@ from airflow.providers.docker.operators.docker import DockerOperator
 
 from ml_pipeline.discovery import find
 from ml_pipeline_airflow import images
+from ml_pipeline_airflow.docker_client import BoundedClient, once_back
 from ml_pipeline_airflow.spec import Network, StageSpec, stage_spec
 from ml_pipeline_airflow.stage_task import Order, StageTask
 
@@ -33,6 +34,16 @@ class EngineTask(StageTask, DockerOperator):  # type: ignore[misc]
     def __init__(self, *, image: str, references: Mapping[str, str] | None = None, **kwargs: Any) -> None:
         super().__init__(image=image, mount_tmp_dir=False, auto_remove="never", **kwargs)
         self.references = references
+
+    @property
+    def cli(self) -> BoundedClient:
+        """Client of the engine.
+
+        Raises:
+            StageError: it does not answer, and is not about to restart.
+        """
+        client: BoundedClient = once_back(lambda: self.hook.api_client)
+        return client
 
     def spec(self, order: Order) -> StageSpec:
         """What is to be run, with the images that are there now.

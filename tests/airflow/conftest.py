@@ -164,7 +164,7 @@ def left(engine: docker.DockerClient, shared: Path) -> Iterator[Callable[[], lis
     """The containers of this test's store that are there; afterwards none is."""
 
     def listed() -> list[Any]:
-        return engine.containers.list(all=True, filters={"label": f"ml-pipeline.store={shared}"})
+        return engine.containers.list(all=True, ignore_removed=True, filters={"label": f"ml-pipeline.store={shared}"})
 
     yield listed
     for container in listed():

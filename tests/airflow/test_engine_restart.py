@@ -48,5 +48,7 @@ def test_a_stage_goes_on_where_its_container_does_and_else_the_error_says_why(
     assert kind == "AirflowException"
     assert "from outside: by a person, or by an engine that restarts and is not set to live-restore" in text
     (shared / "demo" / "gate").touch()
+    own_engine.end()
     again = Worker(shared.parent, {"image": TAG, "how": "gated"}, {"try_number": 2})
+    own_engine.start(live_restore=live_restore)  # a try that begins while the engine is away waits for it
     assert again.outcome()["steps"]["split"]["status"] == "done"

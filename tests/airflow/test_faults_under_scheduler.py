@@ -63,7 +63,7 @@ class Site:
         return found
 
     def containers(self, use_case: str) -> list[Any]:
-        return self.engine.containers.list(all=True, filters={"label": f"ml-pipeline.use-case={use_case}"})
+        return containers(self.engine, use_case)
 
     def started(self, use_case: str) -> list[str]:
         """Attempts of which a container came as far as the gate."""
@@ -106,10 +106,17 @@ def site(tmp_path_factory: pytest.TempPathFactory, engine: docker.DockerClient) 
             yield Site(url, folder, engine)
     finally:
         for fault in FAULTS:
-            for container in engine.containers.list(all=True, filters={"label": f"ml-pipeline.use-case={fault}"}):
+            for container in containers(engine, fault):
                 container.remove(force=True)
         for tag in tags:
             engine.images.remove(tag)
+
+
+def containers(engine: docker.DockerClient, use_case: str) -> list[Any]:
+    """All of a use case that are there."""
+    ours = {"label": f"ml-pipeline.use-case={use_case}"}
+    found: list[Any] = engine.containers.list(all=True, ignore_removed=True, filters=ours)
+    return found
 
 
 def _install(folder: Path, name: str) -> None:

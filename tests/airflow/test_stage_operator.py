@@ -10,7 +10,7 @@ import docker
 import msgspec
 import pytest
 from airflow.sdk.exceptions import AirflowException, AirflowFailException
-from ml_pipeline_airflow import remote
+from ml_pipeline_airflow import docker_client, remote
 from ml_pipeline_airflow.container import StageContainer
 from ml_pipeline_airflow.mounts import STAGE_USER
 from ml_pipeline_airflow.stage_operator import StageOperator
@@ -25,8 +25,12 @@ def seen(store: Path) -> dict[str, Any]:
 
 
 def test_without_an_engine_the_error_says_what_to_do(
-    operator: Callable[..., StageOperator], context: Callable[..., Any], no_engine: str
+    operator: Callable[..., StageOperator],
+    context: Callable[..., Any],
+    no_engine: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(docker_client, "PATIENCE", 0.5)
     with pytest.raises(StageError, match=rf"does not answer. Given: {no_engine}.*make engine"):
         operator().execute(context())
 

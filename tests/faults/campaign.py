@@ -122,6 +122,9 @@ class Campaign:
             "leftovers": [*checks.leftovers(store)],
             "orphans": [*self._orphans(), *([] if any(one.outcome is None for one in tries) else self.at.copies())],
             "false states": [*checks.untrue(store, tries)],
+            "gave up": [
+                f"{one.order.name}: {one.outcome}" for one in (night.tries[-1] for night in struck) if not one.green
+            ],
             "red, though done": [one.order.name for one in tries if not (one.green or one.owes)],
         }
 

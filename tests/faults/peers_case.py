@@ -128,7 +128,8 @@ class Case:
 
     def containers(self, client: docker.DockerClient) -> list[Any]:
         """All that are there."""
-        found: list[Any] = client.containers.list(all=True, filters={"label": f"{STORE}={self.store}"})
+        ours = {"label": f"{STORE}={self.store}"}
+        found: list[Any] = client.containers.list(all=True, ignore_removed=True, filters=ours)
         return found
 
     def seen(self, client: docker.DockerClient) -> Seen:

@@ -149,7 +149,7 @@ def test_workers_take_over_and_a_person_triggers_both_dags(running: Stack, tmp_p
 def test_nothing_is_left(running: Stack) -> None:
     running.command("down", "--volumes")
     client, ours = running.client, {"label": f"{stack_health.PROJECT}={PROJECT}"}
-    assert client.containers.list(all=True, filters=ours) == []
+    assert client.containers.list(all=True, ignore_removed=True, filters=ours) == []
     assert client.networks.list(filters=ours) == []
     assert client.volumes.list(filters=ours) == []
     assert list((running.folder / "handover").iterdir()) == []
