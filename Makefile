@@ -24,7 +24,7 @@ SLOW := airflow or browser or containers or records or store or postgres
 # Of these, files at a time: one more than there are processors, as one of them mostly waits.
 FILES := $(shell expr $$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN) + 1)
 
-.PHONY: install demo test check engine images images-table ui up down logs store stop clean lock bench bench-online soak bench-quality bench-nightly bench-boundaries bench-backfill bench-drift faults faults-peers
+.PHONY: install demo test check engine images images-table ui up down logs store stop clean lock bench bench-online soak bench-quality bench-nightly bench-boundaries bench-backfill bench-drift year faults faults-peers
 .DEFAULT_GOAL := help
 
 help: ## Say what there is
@@ -97,6 +97,9 @@ bench-backfill: $(READY) ## A month of models by Airflow's own backfill under a 
 
 bench-drift: $(READY) ## Drift on real flights: which months differ, false alarms, planted changes that are missed
 	$(BIN)/python -m tests.benchmarks.drift
+
+year: $(READY) ## A year of flights, a model a night (hours; goes on where it stopped): docs/year.svg
+	@OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 $(BIN)/python -m tests.benchmarks.year
 
 faults: $(READY) $(if $(ENGINE),images) ## Real faults at random moments, and what is true afterwards (N=20 SEED=1, ONLY=17 for a case again)
 	@AIRFLOW_HOME=$(CURDIR)/.ml-pipeline/faults/airflow $(BIN)/python -W ignore -m tests.faults.campaign $(if $(N),--cases $(N)) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))

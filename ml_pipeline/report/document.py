@@ -18,7 +18,7 @@ def document(title: str, header: Markup, sections: Mapping[str, Markup], more_st
 
 
 def _head(title: str, more_style: str) -> Markup:
-    style = files("ml_pipeline.report").joinpath("report.css").read_text("utf-8") + more_style
+    style = style_of("plot.css", "report.css") + more_style
     return tag(
         "head",
         tag("meta", charset="utf-8"),
@@ -43,3 +43,8 @@ def _section(title: str, content: Markup) -> Markup:
 
 def _name(title: str) -> str:
     return title.lower().replace(" ", "-")
+
+
+def style_of(*names: str) -> str:
+    """Style sheets of this package; plot.css is enough for a plot by itself."""
+    return "".join(files("ml_pipeline.report").joinpath(name).read_text("utf-8") for name in names)

@@ -10,14 +10,16 @@ from ml_pipeline.report.markup import Markup, join, tag
 from ml_pipeline.report.scale import Scale
 
 WIDTH, HEIGHT = 420.0, 340.0
-LEFT, RIGHT, TOP, BOTTOM = 66.0, 406.0, 34.0, 290.0
-"""Borders of the plot's area, with room for text of 15 units: a phone shows 420 of them on 350 pixels."""
+LEFT, RIGHT, TOP, BOTTOM = 66.0, 14.0, 34.0, 50.0
+"""Margins of the plot's area, with room for text of 15 units: a phone shows 420 of them on 350 pixels."""
 CHARACTER = 8.0
 """Width of a character of a legend."""
 
 Ends = tuple[float, float]
+Size = tuple[float, float]
 Ticks = Sequence[tuple[float, str]]
 UNIT: Ends = (0.0, 1.0)
+USUAL: Size = (WIDTH, HEIGHT)
 
 
 class Plot(NamedTuple):
@@ -27,9 +29,9 @@ class Plot(NamedTuple):
     y: Scale
 
     @classmethod
-    def of(cls, x: Ends = UNIT, y: Ends = UNIT) -> Plot:
-        """A plot of values between these ends."""
-        return cls(Scale(*x, LEFT, RIGHT), Scale(*y, BOTTOM, TOP))
+    def of(cls, x: Ends = UNIT, y: Ends = UNIT, size: Size = USUAL) -> Plot:
+        """A plot of values between these ends, within a picture of some size."""
+        return cls(Scale(*x, LEFT, size[0] - RIGHT), Scale(*y, size[1] - BOTTOM, TOP))
 
     def axes(self, x: str, y: str, label: Callable[[float], str] | None = None, ticks: Ticks = ()) -> Markup:
         """Ticks, faint lines across and the names of both axes.
@@ -37,21 +39,22 @@ class Plot(NamedTuple):
         `label` writes the upward ones; `ticks` are places to the right and their names, where round numbers won't do.
         """
         rightward = ticks or [(value, self.x.label(value)) for value in self.x.ticks()]
+        (left, right), (bottom, top) = (self.x.start, self.x.end), (self.y.start, self.y.end)
+        upright = f"translate(13 {(top + bottom) / 2:g}) rotate(-90)"
         return join(
             [
                 *(self._across(value, (label or self.y.label)(value)) for value in self.y.ticks()),
-                *(_text(self.x(value), BOTTOM + 18, name, "middle") for value, name in rightward),
-                _segment("axis", (LEFT, BOTTOM), (RIGHT, BOTTOM)),
-                _text((LEFT + RIGHT) / 2, HEIGHT - 10, x, "middle", "name"),
-                tag(
-                    "g", _text(0, 0, y, "middle", "name"), transform=f"translate(13 {(TOP + BOTTOM) / 2:g}) rotate(-90)"
-                ),
+                *(text(self.x(value), bottom + 18, name, "middle") for value, name in rightward),
+                _segment("axis", (left, bottom), (right, bottom)),
+                text((left + right) / 2, bottom + 40, x, "middle", "name"),
+                tag("g", text(0, 0, y, "middle", "name"), transform=upright),
             ]
         )
 
     def _across(self, value: float, label: str) -> Markup:
         place = self.y(value)
-        return join([_segment("grid", (LEFT, place), (RIGHT, place)), _text(LEFT - 7, place + 4.5, label, "end")])
+        line = _segment("grid", (self.x.start, place), (self.x.end, place))
+        return join([line, text(self.x.start - 7, place + 4.5, label, "end")])
 
     def line(self, kind: str, xs: Iterable[float], ys: Iterable[float]) -> Markup:
         """Points joined in their order."""
@@ -67,9 +70,9 @@ class Plot(NamedTuple):
         place = self.x(x)
         return _segment(f"whisker {kind}", (place, self.y(ends[0])), (place, self.y(ends[1])))
 
-    def note(self, y: float, text: str) -> Markup:
+    def note(self, y: float, words: str) -> Markup:
         """A few words at the right, in the area itself."""
-        return _text(RIGHT - 4, self.y(y) + 4.5, text, "end", "name")
+        return text(self.x.end - 4, self.y(y) + 4.5, words, "end", "name")
 
     def bar(self, kind: str, x: Ends, height: float) -> Markup:
         """A bar that stands on 0, or hangs from it."""
@@ -104,10 +107,10 @@ def legend(entries: Sequence[tuple[str, str]]) -> Markup:
 
 def _entry(kind: str, name: str, start: float) -> Markup:
     sample = tag("polyline", class_=f"line {kind}", points=f"{start:.0f},14 {start + 24:.0f},14")
-    return join([sample, _text(start + 30, 18.5, name, "start", "name")])
+    return join([sample, text(start + 30, 18.5, name, "start", "name")])
 
 
-def picture(name: str, title: str, description: str, parts: Iterable[str]) -> Markup:
+def picture(name: str, title: str, description: str, parts: Iterable[str], size: Size = USUAL) -> Markup:
     """The whole plot; a screen reader says its title and description."""
     return tag(
         "svg",
@@ -115,7 +118,7 @@ def picture(name: str, title: str, description: str, parts: Iterable[str]) -> Ma
         tag("desc", description, id=f"{name}-desc"),
         *parts,
         class_="plot",
-        viewBox=f"0 0 {WIDTH:.0f} {HEIGHT:.0f}",
+        viewBox=f"0 0 {size[0]:.0f} {size[1]:.0f}",
         role="img",
         aria_labelledby=f"{name}-title {name}-desc",
     )
@@ -130,5 +133,6 @@ def _segment(kind: str, start: Ends, end: Ends) -> Markup:
     return tag("line", class_=kind, x1=start[0], y1=start[1], x2=end[0], y2=end[1])
 
 
-def _text(x: float, y: float, text: str, anchor: str, kind: str = "tick") -> Markup:
-    return tag("text", text, class_=kind, x=x, y=y, text_anchor=anchor)
+def text(x: float, y: float, words: str, anchor: str, kind: str = "tick") -> Markup:
+    """Words that begin at a place, end there, or have it in their `middle`."""
+    return tag("text", words, class_=kind, x=x, y=y, text_anchor=anchor)

@@ -2,16 +2,16 @@ from __future__ import annotations
 
 import re
 import shutil
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
+from ml_pipeline.report.document import style_of
 from ml_pipeline.report.page import render
 from ml_pipeline.templates import Predicts
 from tests.report.samples import HOSTILE, facts, facts_of
 
-STYLE = files("ml_pipeline.report").joinpath("report.css").read_text("utf-8")
+STYLE = style_of("plot.css", "report.css")
 LIGHT, DARK, PRINT = (
     dict(re.findall(r"--([a-z-]+): #([0-9a-f]{3,6})", block)) for block in re.findall(r":root \{(.*?)\}", STYLE, re.S)
 )
