@@ -15,7 +15,7 @@ from ml_pipeline.models.choices import Choices
 from ml_pipeline.models.counts import Counts
 from ml_pipeline.models.judge import Judge
 from ml_pipeline.models.metric import Metric, beyond, bound, compared, distance, interval, kept, known, shown
-from ml_pipeline.models.metrics import Ranking
+from ml_pipeline.models.metrics import Blocks, Bootstrap, Ranking
 from ml_pipeline.models.residuals import Residuals
 from ml_pipeline.templates import Predicts
 
@@ -34,7 +34,8 @@ UNKNOWN = "cannot be measured on these rows, whose labels are all the same"
 
 
 class Scored(NamedTuple):
-    """Labels, predictions by role and the columns to slice by; all of one length.
+    """Labels, predictions by role and the columns to slice by; all of one length, and so are `blocks`: rows with the
+    same number, from 0, are no independent ones.
 
     Predictions of several `classes`, which are given by name, have shape (rows, classes); labels are their places then.
     """
@@ -44,6 +45,7 @@ class Scored(NamedTuple):
     slices: Mapping[str, Column]
     predicts: Predicts = "probability"
     classes: tuple[str, ...] = ()
+    blocks: Blocks | None = None
 
 
 class Rules(NamedTuple):
@@ -65,9 +67,8 @@ def measure(scored: Scored, rules: Rules) -> dict[str, Any]:
     """
     judge, y = JUDGES[scored.predicts], scored.y
     _check_labels(scored, judge)
-    draws = {
-        role: metrics.replicates(y, p, rules.seed, rules.replicates, judge) for role, p in scored.predictions.items()
-    }
+    bootstrap = Bootstrap(rules.seed, rules.replicates, scored.blocks)
+    draws = {role: metrics.replicates(y, p, bootstrap, judge) for role, p in scored.predictions.items()}
     exact = {role: judge.of(y, p).metrics(np.ones(len(y))) for role, p in scored.predictions.items()}
     found = {
         role: {name: _with_interval(value, draws[role][name]) for name, value in own.items()}
@@ -207,6 +208,7 @@ def _slice(scored: Scored, rows: npt.NDArray[np.intp], rules: Rules) -> dict[str
     found = {"rows": len(rows), **judge.described(y, p)}
     if len(rows) < SMALL_SLICE:
         return found | {"note": f"fewer than {SMALL_SLICE} rows: too few to judge"}
-    draws = metrics.replicates(y, p, rules.seed, SLICE_REPLICATES, judge)
+    blocks = None if scored.blocks is None else scored.blocks[rows]
+    draws = metrics.replicates(y, p, Bootstrap(rules.seed, SLICE_REPLICATES, blocks), judge)
     exact = judge.of(y, p).metrics(np.ones(len(y)))
     return found | {name: _with_interval(value, draws[name]) for name, value in exact.items()}

@@ -5,8 +5,9 @@ Every metric takes labels y (0 or 1), probabilities p and optional row weights, 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,8 @@ import numpy.typing as npt
 from ml_pipeline.columns import Floats, Mask
 from ml_pipeline.models.judge import Judge, mean
 from ml_pipeline.models.thresholds import Thresholds, area, precision
+
+Blocks = npt.NDArray[np.intp]
 
 BINS = 10
 """Bins of the calibration error."""
@@ -97,15 +100,34 @@ def calibration_error(y: Floats, p: Floats, weight: Floats | None = None) -> flo
     return _metric("calibration_error", y, p, weight)
 
 
-def replicates(y: Floats, p: Floats, seed: int, times: int, judge: type[Judge] = Ranking) -> dict[str, Floats]:
-    """All metrics of a judge on `times` resamplings of the rows: the Poisson bootstrap (Hanley and MacGibbon 2006).
+class Bootstrap(NamedTuple):
+    """How rows are drawn again: with the same numbers for the same seed, so many times.
 
-    Each row is drawn as often as a Poisson number of mean 1 says, the same numbers for the same seed and rows, so the
-    replicates of two models can be compared pair by pair. Shape of each: (times,).
+    Rows that resemble one another, such as those of a day, say less than as many independent ones: with `blocks`, a
+    number from 0 for each row, those of a block are drawn together (Field and Welsh 2007).
     """
-    chance = np.random.default_rng(seed)
+
+    seed: int
+    times: int
+    blocks: Blocks | None = None
+
+    def weights(self, rows: int) -> Iterator[Floats]:
+        """How often each row is drawn, which is Poisson distributed with mean 1; shape (rows,)."""
+        chance = np.random.default_rng(self.seed)
+        size = rows if self.blocks is None else int(self.blocks.max(initial=-1)) + 1
+        for _ in range(self.times):
+            drawn = chance.poisson(1.0, size).astype(np.float64)
+            yield drawn if self.blocks is None else drawn[self.blocks]
+
+
+def replicates(y: Floats, p: Floats, bootstrap: Bootstrap, judge: type[Judge] = Ranking) -> dict[str, Floats]:
+    """All metrics of a judge on resamplings of the rows: the Poisson bootstrap (Hanley and MacGibbon 2006).
+
+    The same bootstrap draws the same rows, so the replicates of two models can be compared pair by pair. Shape of each:
+    (times,).
+    """
     rows = judge.of(y, p)
-    draws = [rows.metrics(chance.poisson(1.0, len(y)).astype(np.float64)) for _ in range(times)]
+    draws = [rows.metrics(weights) for weights in bootstrap.weights(len(y))]
     return {name: np.array([draw[name] for draw in draws]) for name in rows.metrics(np.zeros(len(y)))}
 
 

@@ -48,7 +48,7 @@ def synthetic(parameters: dict[str, Any]) -> None:
     model, own = find("clinical_trials").load("models.CompletionModel"), results["train"]
     ours = model.transform(test, Registry(room).parameters(own.model_version))
     best, y = truth(test), np.asarray(test["completes"])
-    draws = [metrics.replicates(y, p, 0, REPLICATES)["roc_auc"] for p in (ours, best)]
+    draws = [metrics.replicates(y, p, metrics.Bootstrap(0, REPLICATES))["roc_auc"] for p in (ours, best)]
     low, high = metrics.interval(draws[1] - draws[0])
     auc, limit = metrics.roc_auc(y, ours), metrics.roc_auc(y, best)
     print(f"SYNTHETIC records: {COUNT:,} studies, {own.rows_in:,} rows to learn from, {len(y):,} test rows")

@@ -88,14 +88,16 @@ def test_only_places_of_classes_are_judged() -> None:
 
 def test_replicates_are_paired_and_repeatable() -> None:
     y, p, _ = rows(1, 200)
-    first, again = (metrics.replicates(y, p, 7, 20, Choices) for _ in range(2))
+    first, again = (metrics.replicates(y, p, metrics.Bootstrap(7, 20), Choices) for _ in range(2))
     assert list(first) == NAMES
     for name, values in first.items():
         assert values.shape == (20,)
         assert np.array_equal(values, again[name])
     # Cubed and scaled, a row's most probable class stays the same in every replicate.
     cubed = p**3 / (p**3).sum(axis=1, keepdims=True)
-    assert np.array_equal(metrics.replicates(y, cubed, 7, 20, Choices)["accuracy"], first["accuracy"])
+    assert np.array_equal(
+        metrics.replicates(y, cubed, metrics.Bootstrap(7, 20), Choices)["accuracy"], first["accuracy"]
+    )
 
 
 def test_predictions_are_arranged_by_name_and_those_of_no_class_stay_as_they_are() -> None:

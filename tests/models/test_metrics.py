@@ -76,22 +76,31 @@ def test_no_rows_have_no_metric(name: str) -> None:
 
 def test_replicates_are_paired_and_repeatable() -> None:
     y, p, _ = rows(1, 500, 10**6)
-    first, again, other = (metrics.replicates(y, p, seed, 20) for seed in (7, 7, 8))
+    first, again, other = (metrics.replicates(y, p, metrics.Bootstrap(seed, 20)) for seed in (7, 7, 8))
     assert list(first) == ["roc_auc", "average_precision", "log_loss", "brier", "calibration_error"]
     for name, values in first.items():
         assert values.shape == (20,)
         assert np.array_equal(values, again[name])
         assert not np.array_equal(values, other[name])
     # A model that ranks alike differs by nothing in any replicate, though its rows sort differently by value.
-    assert np.array_equal(metrics.replicates(y, p / 2, 7, 20)["roc_auc"], first["roc_auc"])
+    assert np.array_equal(metrics.replicates(y, p / 2, metrics.Bootstrap(7, 20))["roc_auc"], first["roc_auc"])
 
 
 def test_the_interval_covers_as_the_theory_says() -> None:
     y, p, _ = rows(2, 4000, 10**6)
-    low, high = metrics.interval(metrics.replicates(y, p, 0, 300)["brier"])
+    low, high = metrics.interval(metrics.replicates(y, p, metrics.Bootstrap(0, 300))["brier"])
     error = np.square(y - p).std() / np.sqrt(4000)
     assert low < metrics.brier(y, p) < high
     assert high - low == pytest.approx(2 * 1.96 * error, rel=0.2)
+
+
+def test_rows_of_a_block_count_as_one() -> None:
+    y, p, _ = rows(3, 200, 10**6)
+    many, blocks = np.tile(np.arange(200), 10), np.tile(np.arange(200), 10)
+    drawn = metrics.replicates(y[many], p[many], metrics.Bootstrap(5, 100, blocks))
+    once = metrics.replicates(y, p, metrics.Bootstrap(5, 100))
+    for name in ("log_loss", "brier", "roc_auc"):
+        assert drawn[name] == pytest.approx(once[name], rel=1e-9)
 
 
 def test_an_interval_leaves_out_what_is_not_known() -> None:
