@@ -13,6 +13,8 @@ from ml_pipeline.errors import ConfigError
 Name = Annotated[str, msgspec.Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")]
 Runner = Literal["docker", "process", "swarm", "kubernetes"]
 """What runs stages: an engine's containers, processes of this machine, a swarm's services, a cluster's pods."""
+Notice = Literal["ok", "watch", "act"]
+"""From which severity on somebody wants to be told."""
 
 
 class _Strict(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -107,12 +109,18 @@ class Monitoring(_Strict, frozen=True):
     Of fewer rows than `least` nothing is said. `mature`: the share of a day's predictions whose truth must be known
     for the day to count as more than a first impression. Where things are clearly worse than they may be, training is
     asked for, and not again within `cooldown`.
+
+    `rollback`: whether to go back to the model before the champion, where it does better on the same rows, is proposed
+    to people, or done (`automatic`). `notify`: notifiers, by the names under which Airflow imports them
+    (`module.name`), and from which severity on each is called.
     """
 
     window: str = "30d"
     least: Annotated[int, msgspec.Meta(ge=20)] = 200
     mature: str = "90%"
     cooldown: str = "7d"
+    rollback: Literal["propose", "automatic"] = "propose"
+    notify: dict[str, Notice] = {}
     drift: Drift = Drift()
 
 
@@ -167,8 +175,12 @@ class Services(_Strict, frozen=True):
         return groups
 
 
+SEVERAL = 5
+"""Records set aside below which their share says nothing: one of the 72 that a night may bring is more than 1 %."""
+
+
 class Quarantine(_Strict, frozen=True):
-    """The share of a stage's records that may be set aside before the run stops."""
+    """The share of a stage's records that may be set aside before the run stops; less than `SEVERAL` always may."""
 
     at_most: str = "1%"
 

@@ -126,6 +126,10 @@ def _check_monitoring(config: UseCaseConfig) -> None:
     if not _is_share(config.monitoring.mature):
         path, given = ("monitoring", "mature"), config.monitoring.mature
         raise BrokenRule("monitoring.mature is not a share", path, given, "a share such as 90%")
+    for name in config.monitoring.notify:
+        if not all(map(str.isidentifier, name.split("."))) or "." not in name:
+            what, expected = "monitoring.notify names nothing that can be imported", "a name such as team_alerts.slack"
+            raise BrokenRule(what, ("monitoring", "notify", name), name, expected)
     for name in ("psi", "jensen_shannon", "wasserstein", "missing", "new"):
         levels = getattr(config.monitoring.drift, name)
         if levels.watch > levels.act:

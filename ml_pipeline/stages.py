@@ -24,6 +24,8 @@ IMAGES = {
 
 REPLAY = "replay"
 """The stage that a use case has only where its pipeline.yaml says so."""
+PROMOTE, PROMOTION = "promote", "promotion"
+"""The stage that makes a candidate champion, and what it leaves: an entry of the promotion log."""
 
 
 class Flow(NamedTuple):
@@ -125,13 +127,13 @@ STAGES = (
         gpu=True,
     ),
     Stage(
-        "promote",
+        PROMOTE,
         "Make the candidate champion if the verdict allows it, and if it predicts its golden rows where models serve.",
         "promote:PromoteHandler",
         "serve",
-        offline=Flow(("model", "verdict"), ("promotion",)),
+        offline=Flow(("model", "verdict"), (PROMOTION,)),
         online=None,
-        learning=Flow(("model", "verdict"), ("promotion",)),
+        learning=Flow(("model", "verdict"), (PROMOTION,)),
     ),
     Stage(
         "serve",
@@ -165,7 +167,7 @@ STAGES = (
         "train",
         offline=None,
         online=None,
-        monitoring=Flow(("prepared",), ("performance", "retrain")),
+        monitoring=Flow(("prepared",), ("performance", "health", "retrain", PROMOTION)),
     ),
 )
 
@@ -264,8 +266,8 @@ def select(config: UseCaseConfig, mode: Mode, names: Iterable[str]) -> tuple[Ste
 
 
 def promotes(mode: Mode) -> bool:
-    """Whether a run of a mode may make a model champion."""
-    return any("promotion" in flow.writes for stage in STAGES if (flow := stage.flow(mode)))
+    """Whether a run of a mode may make a candidate champion."""
+    return any(stage.name == PROMOTE for stage in STAGES if stage.flow(mode))
 
 
 def _stages(config: UseCaseConfig, mode: Mode) -> list[Stage]:
@@ -342,7 +344,13 @@ def _whole(config: UseCaseConfig, stage: Stage, mode: Mode) -> Step:
         else [name]
         for name in flow.reads
     ]
-    return Step(stage, "", tuple(name for names in reads for name in names), flow.writes)
+    writes = tuple(name for name in flow.writes if name != PROMOTION or _appoints(config, mode))
+    return Step(stage, "", tuple(name for names in reads for name in names), writes)
+
+
+def _appoints(config: UseCaseConfig, mode: Mode) -> bool:
+    """Whether a run of a mode may change the champion; monitoring only where it goes back by itself."""
+    return promotes(mode) or bool(config.monitoring and config.monitoring.rollback == "automatic")
 
 
 def _upstream(name: str, own: list[Step], all_steps: tuple[Step, ...], group: dict[str, str]) -> tuple[str, ...]:

@@ -113,8 +113,20 @@ def test_monitoring_asks_for_the_truth_and_for_no_other_source() -> None:
     assert watched.modes == ("offline", "learning", "online", "monitoring")
     found = steps(watched, "monitoring")
     assert [step.name for step in found] == ["ingest.flights", "prepare.flights", "monitor"]
-    assert [step.writes for step in found] == [("raw.flights",), ("prepared.flights",), ("performance", "retrain")]
+    assert [step.writes for step in found] == [
+        ("raw.flights",),
+        ("prepared.flights",),
+        ("performance", "health", "retrain"),
+    ]
     assert not promotes("monitoring")
+
+
+def test_monitoring_leaves_a_promotion_only_where_it_may_go_back() -> None:
+    for rollback, leaves in {"automatic": True, "propose": False}.items():
+        *_, monitor = steps(find("flights", {"monitoring": {"rollback": rollback}}).config, "monitoring")
+        assert ("promotion" in monitor.writes) == leaves
+    by_hand = find("flights", {"monitoring": {"rollback": "automatic"}, "promotion": {"policy": "manual"}}).config
+    assert tasks(by_hand, "monitoring")[-1].name == "monitor"
 
 
 def test_a_use_case_is_watched_only_where_it_says_so() -> None:

@@ -19,6 +19,7 @@ from ml_pipeline.api.health import Watch
 from ml_pipeline.api.inference import Inference, Inferences
 from ml_pipeline.api.metrics import Metrics
 from ml_pipeline.api.models import Models
+from ml_pipeline.api.monitoring_metrics import Monitored
 from ml_pipeline.api.openapi import OpenApi
 from ml_pipeline.api.ordering import Ordering
 from ml_pipeline.api.orders import OrderBook
@@ -61,7 +62,7 @@ def create(settings: Settings, command: Sequence[str] = COMMAND) -> ASGIApp:
 def assemble(parts: Parts) -> ASGIApp:
     """The application from its parts."""
     settings, bounds = parts.settings, parts.settings.bounds
-    metrics = Metrics(parts.services)
+    metrics = Metrics(parts.services, Monitored(list(parts.exposure.use_cases), settings.store))
     watch = Watch(settings.store, parts.services, parts.supervisor, metrics)
     scorings = [Scoring(own, bounds.seconds) for own in parts.services.values()]
     inferences = {name: Inference(own, bounds.seconds) for name, own in parts.services.items()}

@@ -70,9 +70,10 @@ class Watch:
 
     async def follow(self) -> None:
         """Take samples for as long as the server lives: whichever worker is scraped answers for all."""
-        while True:
-            await asyncio.sleep(SAMPLE_SECONDS)
-            self._sample()
+        with self.metrics.monitored.following():
+            while True:
+                await asyncio.sleep(SAMPLE_SECONDS)
+                self._sample()
 
     def _sample(self) -> None:
         for state, count in self.supervisor.states().items():

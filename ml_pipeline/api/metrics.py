@@ -15,6 +15,7 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from ml_pipeline.api.monitoring_metrics import Monitored
 from ml_pipeline.realtime.service import ScoringService
 
 SHARED = "PROMETHEUS_MULTIPROC_DIR"
@@ -25,7 +26,7 @@ SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 
 class Metrics:
     """The counts of one application."""
 
-    def __init__(self, services: Mapping[str, ScoringService]) -> None:
+    def __init__(self, services: Mapping[str, ScoringService], monitored: Monitored) -> None:
         self.registry = CollectorRegistry()
         self.requests = Histogram(
             "ml_pipeline_request_seconds",
@@ -41,7 +42,7 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livesum",
         )
-        self.services, self.served = services, _Served(services)
+        self.services, self.served, self.monitored = services, _Served(services), monitored
         own: dict[str, Any] = {"labelnames": ["use_case"], "registry": self.registry}
         self.scored = _Sampled(Counter("ml_pipeline_scored_rows", "Rows scored and kept.", **own))
         self.swaps = _Sampled(Counter("ml_pipeline_champion_swaps", "Times that another champion took over.", **own))
@@ -72,6 +73,7 @@ class Metrics:
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
         own = CollectorRegistry()
         own.register(self.served)
+        own.register(self.monitored)
         return generate_latest(registry) + generate_latest(own)
 
 

@@ -20,6 +20,8 @@ from ml_pipeline.errors import IntegrityError, StageError
 FOLDER = "promotions/"
 READERS = 16
 """Entries that are fetched at once: the store answers many questions in the time of one."""
+_ENDS: dict[str, int] = {}
+"""The end of each log as it was found last; where it is there no more, it is looked for anew."""
 LONG_AGO = dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
@@ -72,6 +74,15 @@ class PromotionLog:
         numbers = self.numbers()
         count = bisect_right(numbers, moment, key=lambda number: _moment(self.entry(number).at))
         return self.entry(numbers[count - 1]) if count else None
+
+    def taken_back(self, version: str) -> Promotion | None:
+        """The rollback from a model, if that is the last the log says of it: nobody made it champion since."""
+        for entry in reversed(self.entries()):
+            if entry.to == version:
+                return None
+            if entry.kind == "rollback" and entry.previous == version:
+                return entry
+        return None
 
     def append(self, entry: Promotion) -> Promotion:
         """Add an entry, and return it as it was written: where clocks differ, not before the entry ahead of it.
@@ -127,7 +138,17 @@ class PromotionLog:
         return found
 
     def _end(self) -> int:
-        """The number of the last entry, 0 where there is none; whatever lies beyond it is looked at as a whole log."""
+        """The number of the last entry, 0 where there is none. A process looks on from the end that it found last."""
+        place = self.store.address(FOLDER)
+        known = _ENDS.get(place, 0)
+        listed = self.store.keys(FOLDER, after=key_of(known - 1)) if known else []
+        expected = [key_of(number) for number in range(known, known + len(listed))]
+        end = known + len(listed) - 1 if listed and listed == expected else self._searched()
+        _ENDS[place] = end
+        return end
+
+    def _searched(self) -> int:
+        """The same by doubling and halving; whatever lies beyond it is looked at as a whole log."""
         beyond = 1
         while self.store.exists(key_of(beyond)):
             beyond *= 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -21,6 +22,8 @@ PARAMETERS, MODEL, METRICS = "parameters.yaml", "model.yaml", "metrics.yaml"
 PROFILE, CARD, REPORT = "profile.yaml", "card.yaml", "report.html"
 SKETCHES = "profile.msgpack"
 """The profile that later rows are compared with: of all that a model has learnt, what it went on from included."""
+PREDICTIONS = "predictions.msgpack"
+"""The profile of what a model predicted of its test rows; later predictions are compared with it."""
 INDEX = "index/"
 """Folder of empty objects `as-of/version`: of thousands of models the newest are found without opening any."""
 NEAR = (30, 365)
@@ -49,6 +52,17 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     parameters_sha256: str
 
 
+class ModelAtAGlance(msgspec.Struct, frozen=True, kw_only=True):
+    """Of a model's description what lists show of many; the digest proves that the file was not cut off."""
+
+    version: str
+    as_of: str
+    rows: int
+    synthetic: list[str]
+    start: str
+    parameters_sha256: str
+
+
 class Registry:
     """The models of one use case."""
 
@@ -71,13 +85,16 @@ class Registry:
         Raises:
             NotFoundError: there is no such model.
         """
-        try:
-            content = self.store.get(self.key(version, MODEL))
-        except NotFoundError as error:
-            raise NotFoundError(
-                "there is no such model", given=version, do="`ml-pipeline models list` names those there are"
-            ) from error
-        return typed_yaml.load(content, Model, self.store.address(self.key(version, MODEL)))
+        return typed_yaml.load(self._described(version), Model, self.store.address(self.key(version, MODEL)))
+
+    def at_a_glance(self, version: str) -> ModelAtAGlance:
+        """What lists show of a model, in a tenth of the time that its whole description takes.
+
+        Raises:
+            NotFoundError: there is no such model.
+        """
+        content = plain_yaml.cut(self._described(version), ModelAtAGlance.__struct_fields__)
+        return typed_yaml.load(content, ModelAtAGlance, self.store.address(self.key(version, MODEL)))
 
     def parameters(self, version: str) -> Parameters:
         """A model's parameters, proved to be those that training stored."""
@@ -100,13 +117,14 @@ class Registry:
         """Whether a model is stored, whole, and has metrics."""
         return self.store.exists(self.key(version, METRICS)) and self.has(version)
 
-    def metrics(self, version: str) -> dict[str, Any]:
-        """What evaluation found; empty before it."""
+    def metrics(self, version: str, only: Collection[str] = ()) -> dict[str, Any]:
+        """What evaluation found, or only some of its parts; empty before it."""
         key = self.key(version, METRICS)
         try:
-            found: dict[str, Any] = plain_yaml.load(self.store.get(key), self.store.address(key))
+            content = self.store.get(key)
         except NotFoundError:
             return {}
+        found: dict[str, Any] = plain_yaml.load(plain_yaml.cut(content, only) or content, self.store.address(key))
         return found
 
     def profile(self, version: str) -> Profile:
@@ -116,8 +134,16 @@ class Registry:
             NotFoundError: there is no such profile.
             IntegrityError: it is not what training stored.
         """
-        key = self.key(version, SKETCHES)
-        return unpack(self.store.get(key), self.store.address(key))
+        return self._profile(version, SKETCHES)
+
+    def predictions(self, version: str) -> Profile:
+        """What a model predicted of its test rows, as the columns that predictions are stored as.
+
+        Raises:
+            NotFoundError: there is no such profile.
+            IntegrityError: it is not what evaluation stored.
+        """
+        return self._profile(version, PREDICTIONS)
 
     def versions(self) -> list[str]:
         """All versions that are stored, whole, in no meaningful order."""
@@ -176,6 +202,18 @@ class Registry:
         """Where a file of a model lies."""
         return f"models/{version}/{name}"
 
+    def _described(self, version: str) -> bytes:
+        try:
+            return self.store.get(self.key(version, MODEL))
+        except NotFoundError as error:
+            raise NotFoundError(
+                "there is no such model", given=version, do="`ml-pipeline models list` names those there are"
+            ) from error
+
+    def _profile(self, version: str, name: str) -> Profile:
+        key = self.key(version, name)
+        return unpack(self.store.get(key), self.store.address(key))
+
     def _place(self, version: str) -> tuple[str, str]:
         """As-of and version of a model from before there was an index."""
         try:
@@ -191,3 +229,4 @@ def _stamp(as_of: str) -> str:
 
 # msgspec looks into a type when it first decodes one, and crashes where several threads are first at once: here is one.
 msgspec.json.Decoder(Model)
+msgspec.json.Decoder(ModelAtAGlance)

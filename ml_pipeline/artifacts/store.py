@@ -17,6 +17,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from ml_pipeline.artifacts.folder_keys import keys_after
 from ml_pipeline.artifacts.stored_file import StoredFile
 from ml_pipeline.errors import (
     IntegrityError,
@@ -125,10 +126,13 @@ class Store:
 
     def keys(self, folder: str, after: str = "") -> list[str]:
         """Keys of all objects at any depth below a folder, sorted; only those that sort after another key."""
-        offset = self.prefix + after if after else None
+        start = self.prefix + after if after else None
         with self._explained(folder):
-            pages = _client(self.uri).list(self.prefix + folder, offset=offset)
-            found = [item["path"] for page in pages for item in page]
+            if start and self.uri.startswith("file://"):
+                found = list(keys_after(Path(self.uri.removeprefix("file://")), self.prefix + folder, start))
+            else:
+                pages = _client(self.uri).list(self.prefix + folder, offset=start)
+                found = [item["path"] for page in pages for item in page]
         return sorted(path.removeprefix(self.prefix) for path in found)
 
     def written(self, folder: str) -> dict[str, dt.datetime]:

@@ -99,3 +99,8 @@ def unpack(packed: bytes, where: str) -> Profile:
         expected=f"a whole profile of version {VERSION}",
         do="delete it: it is made again from the rows where they are still there",
     )
+
+
+# msgspec looks into a type when it first decodes one, and crashes where several threads are first at once: here is one.
+msgspec.msgpack.Decoder(_Packed)
+msgspec.msgpack.Decoder(Profile)

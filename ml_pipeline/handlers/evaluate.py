@@ -11,17 +11,20 @@ import msgspec
 from ml_pipeline.artifacts import golden, plain_yaml
 from ml_pipeline.artifacts.datasets import Dataset
 from ml_pipeline.artifacts.golden import GOLDEN
-from ml_pipeline.artifacts.registry import CARD, METRICS, PROFILE, REPORT
+from ml_pipeline.artifacts.registry import CARD, METRICS, PREDICTIONS, PROFILE, REPORT
 from ml_pipeline.chain import Chain
 from ml_pipeline.columns import Category, Column, Columns, Floats, concat, take
 from ml_pipeline.contract import Artifact
+from ml_pipeline.data.profile import Profile
 from ml_pipeline.data.splits import is_test, share
 from ml_pipeline.drawing import services
 from ml_pipeline.errors import ChainError, SchemaError
 from ml_pipeline.handlers.stage_run import StageRun
+from ml_pipeline.models.calibration_slope import SLOPE, slope
 from ml_pipeline.models.choices import arranged
 from ml_pipeline.models.curves import curves
 from ml_pipeline.models.evaluation import CANDIDATE, Rules, Scored, measure
+from ml_pipeline.models.metric import Metric
 from ml_pipeline.picture import svg
 from ml_pipeline.report import card
 from ml_pipeline.report.facts import Facts
@@ -99,7 +102,7 @@ class EvaluateHandler(BaseHandler):
         config = run.config
         rules = Rules(config.evaluate.floors, config.evaluate.slice_floors, config.evaluate.replicates, config.seed)
         drawn = {"curves": curves(output)}
-        found = roles | {"synthetic": sorted(run.synthetic)} | measure(output, rules) | drawn
+        found = roles | {"synthetic": sorted(run.synthetic)} | measure(output, rules) | _slope(output) | drawn
         if (rows := len(output.y)) < data.manifest.rows:
             found["verdict"]["reasons"].append(
                 f"Both are judged by the {rows:,} of {data.manifest.rows:,} test rows that the champion has not learnt."
@@ -107,6 +110,7 @@ class EvaluateHandler(BaseHandler):
         content = plain_yaml.dump(found)
         run.store.create(_evidence(run, content), content)
         run.store.put(run.registry.key(run.model_version, GOLDEN), _golden(run, data))
+        run.store.put(run.registry.key(run.model_version, PREDICTIONS), _predictions(run, output).pack())
         facts = _facts(run, found)
         run.store.put(run.registry.key(run.model_version, CARD), plain_yaml.dump(card.plain(facts)))
         run.store.put(run.registry.key(run.model_version, REPORT), render(facts).encode())
@@ -142,11 +146,22 @@ def _evidence(run: StageRun, content: bytes) -> str:
     return run.registry.key(run.model_version, f"evidence/{sha256(content).hexdigest()[:16]}.yaml")
 
 
+def _slope(output: Scored) -> dict[str, Metric]:
+    """Of probabilities."""
+    return {SLOPE: slope(output.y, output.predictions[CANDIDATE])} if output.predicts == "probability" else {}
+
+
 def _golden(run: StageRun, data: Dataset) -> bytes:
     """Some of the first test rows, as the candidate predicts them."""
     model: type[Chain] = run.use_case.load(run.config.model)
     rows = data.batches(list(model.inputs()))[0]()
     return golden.dump(model, run.registry.parameters(run.model_version), rows)
+
+
+def _predictions(run: StageRun, output: Scored) -> Profile:
+    """What the candidate predicts of the test rows, as later predictions are stored."""
+    model: type[Chain] = run.use_case.load(run.config.model)
+    return Profile.of(model.named(run.registry.parameters(run.model_version), output.predictions[CANDIDATE]))
 
 
 def _facts(run: StageRun, found: dict[str, Any]) -> Facts:

@@ -3,93 +3,102 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
-from typing import Any, NamedTuple, cast
-from zoneinfo import ZoneInfo
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
-import numpy as np
-
-from ml_pipeline.artifacts.datasets import Dataset, open_dataset
+from ml_pipeline.artifacts.datasets import Dataset
+from ml_pipeline.artifacts.versions import fingerprint
 from ml_pipeline.chain import Chain
-from ml_pipeline.columns import Category, Column, Columns, Floats
+from ml_pipeline.columns import Category
 from ml_pipeline.config import Monitoring
 from ml_pipeline.contract import StageResult
-from ml_pipeline.data.joins import MOMENT
-from ml_pipeline.data.splits import share
 from ml_pipeline.durations import microseconds
-from ml_pipeline.errors import NotFoundError, NothingToDo
-from ml_pipeline.handlers import retraining, scored_runs
-from ml_pipeline.handlers.drifting import drifted, told
-from ml_pipeline.handlers.latest_records import latest
-from ml_pipeline.handlers.predecessor import beside
+from ml_pipeline.errors import IntegrityError, NothingToDo
+from ml_pipeline.handlers import going_back, monitoring_summary, retraining, scored_runs
+from ml_pipeline.handlers.archive import Archive
+from ml_pipeline.handlers.drifting import Drifted, of_inputs, of_predictions, of_truth, told
+from ml_pipeline.handlers.judging import Judgement, Series, champions, judged, predictions, series, truth_of
+from ml_pipeline.handlers.monitoring_summary import FOLDER, model_summary
+from ml_pipeline.handlers.predecessor import Beside, beside
 from ml_pipeline.handlers.snapshots import folder_name
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.handlers.visits import visits
-from ml_pipeline.models.evaluation import JUDGES, Rules
+from ml_pipeline.models.evaluation import JUDGES
+from ml_pipeline.monitoring import history
 from ml_pipeline.monitoring.drift import Drift
-from ml_pipeline.monitoring.health import Visit, health
-from ml_pipeline.monitoring.performance import (
-    TOO_FEW,
-    Made,
-    Maturity,
-    Outcome,
-    daily,
-    findings,
-    in_the_mean,
-    measured,
-    table,
-)
+from ml_pipeline.monitoring.health import health, readings
+from ml_pipeline.monitoring.performance import table
+from ml_pipeline.monitoring.schema_change import changes
 from ml_pipeline.monitoring.severity import Finding, worst
-from ml_pipeline.monitoring.truth import Predicted, Truth, hashed
+from ml_pipeline.monitoring.truth import Truth
+from ml_pipeline.monitoring.visit import COMBINED, Visit
 from ml_pipeline.report.watch import Watched, render
 from ml_pipeline.templates import BaseHandler, Parameters
 
-WORDS = 200
-"""Values of a column to slice by above which it is no slice: a metric of each would say nothing."""
-
-
-FOLDER = "monitoring/"
-"""Folder of the pages, by as-of."""
+HARDLY = 0.01
+"""Labels of keys that were predicted for one of a key that was not: of fewer, keys do not meet."""
 
 
 class Scored(NamedTuple):
-    """What was predicted within the window, what is known by now, and the folder of what is made of both."""
+    """What was predicted within the window, what is known by now, the folder of what is made of both, and the store of
+    all that earlier runs left."""
 
     runs: list[tuple[StageResult, Dataset]]
     truth: list[Dataset]
     key: str
-
-
-class Judgement(NamedTuple):
-    """Of one model: its days, what all of them together are worth, and what there is to say of it."""
-
-    version: str
-    days: list[dict[str, Any]]
-    whole: dict[str, Any]
-    findings: list[Finding]
+    archive: Archive
 
 
 class Seen(NamedTuple):
     """All that a run of monitoring saw."""
 
     models: list[Judgement]
-    compared: list[Finding]
-    drift: Drift | None
+    champions: list[Judgement]
+    series: Series | None
+    compared: Beside | None
+    drifted: list[Drifted]
     visits: list[Visit]
+    others: list[Finding]
 
     @property
     def days(self) -> list[dict[str, Any]]:
         """A line a day and model."""
         return [day for own in self.models for day in own.days]
 
-    def findings(self, at_most: float) -> list[Finding]:
-        """What there is to say; `at_most` is the share that may be set aside."""
-        own = [finding for one in self.models for finding in one.findings]
-        return [*own, *self.compared, *told(self.drift), *health(self.visits, at_most)]
+    def _alone(self) -> list[Judgement]:
+        """Models that are judged by themselves."""
+        if not self.series:
+            return self.champions
+        return [one for one in self.champions[:1] if one.part and one.part.outcome.blocks is not None]
+
+    @property
+    def drift(self) -> Drift | None:
+        """Of what was predicted from."""
+        return next((own.drift for own in self.drifted if own.source == COMBINED), None)
+
+    @property
+    def history(self) -> list[history.Line]:
+        """Data and drift over time."""
+        data = [history.of_reading(own) for own in readings(self.visits)]
+        changed = [history.of_change(own) for own in changes(self.visits)]
+        return [*data, *changed, *(line for own in self.drifted for line in own.lines)]
+
+    def findings(self, compared: Sequence[Finding], at_most: float) -> list[Finding]:
+        """What there is to say, `compared` with the model before too; `at_most` is the share that may be set aside.
+
+        Of several champions that followed one another, and of the last of them once it has served for days; of a model
+        that cannot be read; not of one that somebody asked for, or that was in the shadow.
+        """
+        alone = {one.version for one in self._alone()}
+        judged = [one for one in self.models if one.part is None or one.version in alone]
+        own = [finding for one in judged for finding in one.findings]
+        own = [*(self.series.findings if self.series else ()), *own]
+        drifted = [finding for one in self.drifted for finding in told(one)]
+        return [*own, *compared, *drifted, *health(self.visits, at_most), *self.others]
 
 
 class MonitorHandler(BaseHandler):
-    """Leaves a dataset with a row for each day and model, and a verdict with the severity and its reasons."""
+    """Leaves days and models as one dataset, data and drift as another, and a verdict: the severity and its reasons."""
 
     @classmethod
     def model(cls, run: StageRun) -> Any:
@@ -102,11 +111,15 @@ class MonitorHandler(BaseHandler):
 
         Raises:
             NothingToDo: nothing was predicted within the window.
+            IntegrityError: nothing of what was can be read.
         """
         window, as_of = _settings(run).window, run.request.as_of
         since = as_of - dt.timedelta(microseconds=microseconds(window))
-        found = [(result, open_dataset(run.store, own.key)) for result in scored_runs.between(run.store, since, as_of)
-                 for own in result.artifacts if own.name == "predictions"]  # fmt: skip
+        archive = Archive(run.store)
+        found = [(result, dataset) for result in scored_runs.between(archive, since, as_of) for own in result.artifacts
+                 if own.name == "predictions" and (dataset := archive.dataset(own.key))]  # fmt: skip
+        if not found and archive.damaged:
+            raise _unreadable(archive)
         if not found:
             raise NothingToDo(
                 f"nothing was predicted within {window}",
@@ -118,7 +131,7 @@ class MonitorHandler(BaseHandler):
             [[own.manifest.digest, result.as_of] for result, own in found],
             [own.manifest.digest for own in truth],
         ]
-        return Scored(found, truth, run.key(*digests, as_of))
+        return Scored(found, truth, run.key(*digests, as_of), archive)
 
     @classmethod
     def is_stored(cls, run: StageRun, data: Scored) -> bool:
@@ -127,11 +140,21 @@ class MonitorHandler(BaseHandler):
     @classmethod
     def apply(cls, model: type[Chain], parameters: Parameters, data: Scored, run: StageRun) -> Seen:
         """Every model that predicted, the champion beside the one before it, and the data of the scoring runs."""
-        predicted, results = _predicted(data, run), [result for result, _ in data.runs]
-        truth = _truth(data, predicted, run)
-        judged = [_judged(model, version, own, truth, run) for version, own in sorted(predicted.items())]
-        compared = list(beside(model, results, truth, run))
-        return Seen(judged, compared, drifted(model, results, run), visits(run.store, run.config, results))
+        predicted, results = predictions(data.archive, data.runs, run), [result for result, _ in data.runs]
+        if not predicted:
+            raise _unreadable(data.archive)
+        truth = truth_of(data.runs, data.truth, predicted, run)
+        models = [judged(model, version, own, truth, run) for version, own in sorted(predicted.items())]
+        were = champions(models, run) or models
+        drifted = [
+            of_inputs(model, data.archive, results, run),
+            of_predictions({own.version: own.predicted for own in models}, run),
+            of_truth({own.version: own.true for own in models}, run),
+        ]
+        seen = visits(data.archive, run.config, results)
+        compared = beside(model, data.archive, results, truth, run)
+        others = [*_of_truth(truth, run), *_left_out(data.archive, run)]
+        return Seen(models, were, series(were, run), compared, [own for own in drifted if own], seen, others)
 
     @classmethod
     def store_output(cls, run: StageRun, data: Scored, output: Seen) -> None:
@@ -141,92 +164,73 @@ class MonitorHandler(BaseHandler):
         writer = run.writer(data.key, "performance")
         writer.write(table(output.days))
         run.left(run.finish(writer, data.truth))
-        found = output.findings(run.config.quarantine.share)
+        _leave_history(run, output, data)
+        found = output.findings(going_back.settled(run, output.compared), run.config.quarantine.share)
         page = render(_watched(run, output, found)).encode()
         run.store.put(f"{FOLDER}{folder_name(run.request.as_of)}/report.html", page)
         severity = worst(found)
+        monitoring_summary.leave(run, severity, _models(output, run), output.drift)
         run.metrics = {own.version: own.whole for own in output.models}
-        run.verdict = {"severity": severity, "passed": severity != "act", "reasons": [one.sentence for one in found]}
+        urgent = [one.sentence for one in found if one.severity == severity]
+        said = {"reasons": [one.sentence for one in found], "urgent": urgent}
+        run.verdict = {"severity": severity, "passed": severity != "act", **said}
         for one in found:
             run.log.info("%s: %s", one.severity, one.sentence)
         if severity == "act":
-            retraining.ask(run, [one.sentence for one in found if one.severity == "act"])
+            retraining.ask(run, urgent)
+
+
+def _decides(run: StageRun) -> str:
+    return JUDGES[run.use_case.load(run.config.model).estimator.predicts].decides
+
+
+def _models(output: Seen, run: StageRun) -> dict[str, monitoring_summary.ModelSummary]:
+    return {one.version: model_summary(one.days, one.whole.get("metrics", {}), _decides(run)) for one in output.models}
 
 
 def _watched(run: StageRun, output: Seen, found: list[Finding]) -> Watched:
-    then = {own.version: run.registry.metrics(own.version) for own in output.models}
+    then = {own.version: own.then for own in output.models}
     now = {own.version: own.whole for own in output.models}
-    decides = JUDGES[run.use_case.load(run.config.model).estimator.predicts].decides
-    facts = (run.request.as_of.isoformat(), found, output.days, now, then, decides)
-    return Watched(run.config, *facts, output.visits, output.drift, sorted(run.synthetic))
+    facts = (run.request.as_of.isoformat(), found, output.days, now, then, _decides(run))
+    drifts = {own.source: own.drift for own in output.drifted}
+    series = (output.series.whole, output.series.then) if output.series else None
+    return Watched(run.config, *facts, output.visits, drifts, sorted(run.synthetic), series)
+
+
+def _leave_history(run: StageRun, output: Seen, data: Scored) -> None:
+    """Data and drift over time; what other runs left since, or damaged, makes another dataset."""
+    columns = history.table(output.history)
+    plain = [own.values() if isinstance(own, Category) else own.tolist() for own in columns.values()]
+    writer = run.writer(run.key(data.key, fingerprint([[str(value) for value in own] for own in plain])), "health")
+    writer.write(columns)
+    run.left(run.finish(writer, data.truth))
 
 
 def _settings(run: StageRun) -> Monitoring:
     return run.config.monitoring or Monitoring()
 
 
-def _predicted(data: Scored, run: StageRun) -> dict[str, Predicted]:
-    """By model version; of a key that a model predicted twice as of one moment, one."""
-    found: dict[str, list[Predicted]] = {}
-    zone = ZoneInfo(run.config.timezone)
-    for result, dataset in data.runs:
-        names = [name for name in dataset.manifest.columns if name not in (run.config.time, "model_version")]
-        columns = dataset.columns([name for name in names if not name.startswith("reason")])
-        keys = hashed(cast(Category, columns.pop(run.config.key)))
-        days = np.full(len(keys), result.as_of.astimezone(zone).date(), "datetime64[D]")
-        found.setdefault(result.model_version, []).append(Predicted(keys, days, columns))
-    return {version: Predicted.once(own, MOMENT) for version, own in found.items()}
+def _unreadable(archive: Archive) -> IntegrityError:
+    key, error = next(iter(archive.damaged.items()))
+    what, do = "nothing of what was predicted can be read", "restore the object, or score these days again"
+    return IntegrityError(what, given=f"{key}: {error}", do=do)
 
 
-def _truth(data: Scored, predicted: Mapping[str, Predicted], run: StageRun) -> Truth:
-    """Of keys that were predicted the label that is known last."""
-    wanted = np.unique(np.concatenate([own.keys for own in predicted.values()]))
-    key, label = run.config.key, run.config.label
-    kept = [key, label, *(name for name in run.config.evaluate.slices if name != label)]
-
-    def among(batch: Columns) -> Truth:
-        return Truth.among({name: batch[name] for name in kept if name in batch}, key, label, wanted)
-
-    return Truth.first(list(run.engine.map(among, latest(run, data.truth))))
-
-
-def _judged(model: type[Chain], version: str, own: Predicted, truth: Truth, run: StageRun) -> Judgement:
-    known, rows = truth.of(own.keys)
-    counted = f"{version}: {int(known.sum()):,} of {len(known):,} predictions have come true or not"
-    try:
-        parameters = run.registry.parameters(version)
-    except NotFoundError:
-        return Judgement(version, [], {}, [Finding("watch", f"{version} predicted, but is stored no more.")])
-    outcome, settings = _outcome(model, parameters, own.of(known), rows, run), _settings(run)
-    maturity = Maturity(settings.least, share(settings.mature))
-    made = Made(own.days, known, _p(model, parameters, own.columns))
-    lines = daily(made, outcome, maturity, run.config.seed)
-    days = [{"model_version": version, **line} for line in lines]
-    if len(outcome.y) < settings.least:
-        sentence = f"{counted}: fewer than {settings.least}, too few to judge."
-        return Judgement(version, days, {}, [Finding(TOO_FEW, sentence)])
-    evaluate = run.config.evaluate
-    whole = measured(outcome, Rules({}, {}, evaluate.replicates, run.config.seed))
-    whole = {name: value for name, value in whole.items() if name not in ("verdict", "difference", "champion_metrics")}
-    found = list(findings(whole, run.registry.metrics(version), evaluate.floors))
-    found = [Finding("ok", f"{counted}."), *found, *in_the_mean(outcome)]
-    return Judgement(version, days, {"predicted": len(known), **whole}, found)
+def _of_truth(truth: Truth, run: StageRun) -> Iterator[Finding]:
+    """Labels that belong to no prediction; where none does, keys are probably written in two ways."""
+    if not truth.others:
+        return
+    told = f"{truth.others:,} labels of the time that was scored are of keys that nobody predicted"
+    if len(truth.keys) > HARDLY * truth.others or truth.others < _settings(run).least:
+        yield Finding("ok", f"{told}.")
+        return
+    see = f"See whether {run.config.key} is written alike where records are scored and where they come true."
+    yield Finding("watch", f"{told}, and {len(truth.keys):,} of one that somebody did. {see}")
 
 
-def _outcome(model: type[Chain], parameters: Parameters, own: Predicted, rows: Columns, run: StageRun) -> Outcome:
-    """Labels beside predictions, as the model's estimator has them."""
-    classes = model.estimator.classes(parameters["estimator"])
-    y = model.labels(parameters, rows[run.config.label])
-    few = {name: column for name, column in rows.items() if name != run.config.label and _is_short(column)}
-    return Outcome(y, _p(model, parameters, own.columns), few, model.estimator.predicts, classes)
-
-
-def _p(model: type[Chain], parameters: Parameters, columns: Columns) -> Floats:
-    """What `transform` gave, from the columns that it was stored as."""
-    classes = model.estimator.classes(parameters["estimator"])
-    each = [cast(Floats, columns[f"probability_{name}"]) for name in classes]
-    return np.stack(each, axis=1) if classes else cast(Floats, columns["prediction"])
-
-
-def _is_short(column: Column) -> bool:
-    return isinstance(column, Category) and len(column.vocabulary) <= WORDS
+def _left_out(archive: Archive, run: StageRun) -> Iterator[Finding]:
+    """What cannot be read, and runs of later days."""
+    yield from archive.findings()
+    if later := scored_runs.later(run.store, run.request.as_of):
+        told = f"There are scoring runs of {len(later)} days after the as-of, to {later[-1]}: they are left out"
+        yield Finding("ok", f"{told}. Where nobody looks back on purpose, a clock is wrong.")

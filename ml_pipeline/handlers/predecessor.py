@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import cast
+from collections.abc import Sequence
+from typing import NamedTuple, cast
 
 import numpy as np
 
-from ml_pipeline.artifacts.datasets import Dataset, open_dataset
+from ml_pipeline.artifacts.promotion_log import Promotion
 from ml_pipeline.chain import Chain
 from ml_pipeline.columns import Category, Columns, concat, take
 from ml_pipeline.contract import StageResult
-from ml_pipeline.errors import ChainError, NotFoundError
+from ml_pipeline.errors import ChainError, IntegrityError, NotFoundError
+from ml_pipeline.handlers.archive import Archive
 from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.models.choices import arranged
 from ml_pipeline.models.evaluation import CANDIDATE, CHAMPION, JUDGES, Rules, Scored, measure
@@ -24,41 +25,59 @@ UNFIT = (ChainError, ValueError, KeyError, TypeError)
 """What the code of today says of parameters that other code made."""
 
 
-def beside(model: type[Chain], runs: Sequence[StageResult], truth: Truth, run: StageRun) -> Iterator[Finding]:
+class Beside(NamedTuple):
+    """What there is to say of the champion beside the model that it replaced by an entry of the promotion log."""
+
+    entry: Promotion
+    finding: Finding
+    worse: bool = False
+
+
+def beside(
+    model: type[Chain], archive: Archive, runs: Sequence[StageResult], truth: Truth, run: StageRun
+) -> Beside | None:
     """What there is to say of the two, by the paired difference of the metric that decides.
 
     Nothing is said without a predecessor, of rows that were kept in memory alone, and of fewer than `monitoring.least`.
     """
-    entry = run.registry.last_promotion()
+    entry = _judged(run)
     if not entry or not entry.previous:
-        return
-    rows = _rows(model, [own for own in runs if own.model_version == entry.to], truth, run)
+        return None
+    rows = _rows(model, archive, [own for own in runs if own.model_version == entry.to], truth, run)
     if rows is None:
-        return
+        return None
     try:
         both = [run.registry.parameters(version) for version in (entry.to, entry.previous)]
         scored = _scored(model, rows, both, run)
-    except (NotFoundError, *UNFIT) as error:
-        yield Finding("ok", f"{entry.previous}, which {entry.to} replaced, cannot be compared with it ({error}).")
-        return
-    yield _finding(scored, entry.to, entry.previous, run)
+    except (IntegrityError, NotFoundError, *UNFIT) as error:
+        told = f"{entry.previous}, which {entry.to} replaced, cannot be compared with it ({error})."
+        return Beside(entry, Finding("ok", told))
+    return _compared(scored, entry, run)
 
 
-def _rows(model: type[Chain], runs: Sequence[StageResult], truth: Truth, run: StageRun) -> Columns | None:
+def _judged(run: StageRun) -> Promotion | None:
+    """The entry that counts; where an earlier try of this very run has gone back, the one that it went back from."""
+    last = run.registry.last_promotion()
+    own = last and last.kind == "rollback" and last.run == run.request.run_id
+    return run.registry.log.entry(last.number - 1) if last and own else last
+
+
+def _rows(
+    model: type[Chain], archive: Archive, runs: Sequence[StageResult], truth: Truth, run: StageRun
+) -> Columns | None:
     """What was predicted from, and what came true, once for each dataset; None where that is too little."""
     read = {own.key: own for result in runs for own in result.reads if own.name == "combined" and not own.passed}
-    parts = [part for key in read if (part := _known(model, key, truth, run))]
+    parts = [part for key in read if (part := _known(model, archive, key, truth, run))]
     rows = concat(parts) if parts else {}
     least = run.config.monitoring.least if run.config.monitoring else 0
     return rows if parts and len(rows[run.config.label]) >= least else None
 
 
-def _known(model: type[Chain], key: str, truth: Truth, run: StageRun) -> Columns | None:
-    try:
-        dataset: Dataset = open_dataset(run.store, key)
-    except NotFoundError:
+def _known(model: type[Chain], archive: Archive, key: str, truth: Truth, run: StageRun) -> Columns | None:
+    dataset, names = archive.dataset(key), list(dict.fromkeys([run.config.key, *model.inputs()]))
+    batch = archive.columns(dataset, names) if dataset else None
+    if batch is None:
         return None
-    batch = dataset.columns([*dict.fromkeys([run.config.key, *model.inputs()])])
     known, rows = truth.of(hashed(cast(Category, batch[run.config.key])))
     return {**take(batch, known), run.config.label: rows[run.config.label]}
 
@@ -72,13 +91,13 @@ def _scored(model: type[Chain], rows: Columns, both: Sequence[Parameters], run: 
     return Scored(y, predictions, {}, estimator.predicts, classes)
 
 
-def _finding(scored: Scored, champion: str, other: str, run: StageRun) -> Finding:
+def _compared(scored: Scored, entry: Promotion, run: StageRun) -> Beside:
     name = JUDGES[scored.predicts].decides
     found = measure(scored, Rules({}, {}, run.config.evaluate.replicates, run.config.seed))
     difference, own = found["difference"][name], found["metrics"][name]
     differs = f"{name} differs by {shown(difference, own, sign=True)} ({interval(difference, own, sign=True)})"
-    told = f"On the same {len(scored.y):,} rows, beside {other}, which {champion} replaced, {differs}"
+    replaced = f"beside {entry.previous}, which {entry.to} replaced"
+    told = f"On the same {len(scored.y):,} rows, {replaced}, {differs}"
     if compared(name, difference) != "worse":
-        return Finding("ok", f"{told}: not worse.")
-    back = f"`ml-pipeline models rollback {run.config.name}`"
-    return Finding("act", f"{told}: worse. Go back to it by {back}, or train again.")
+        return Beside(entry, Finding("ok", f"{told}: not worse."))
+    return Beside(entry, Finding("act", f"{told}: worse."), worse=True)

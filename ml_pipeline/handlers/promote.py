@@ -60,6 +60,8 @@ class PromoteHandler(BaseHandler):
                 given="promotion.policy manual",
                 do=f"`ml-pipeline models promote {run.config.name} {data.version} --reason …`",
             )
+        if not run.request.approved_by:
+            _refuse_taken_back(run, data.version)
         return _entry(run, data)
 
     @classmethod
@@ -70,6 +72,17 @@ class PromoteHandler(BaseHandler):
         written = run.registry.promote(output)
         run.log.info("%s is champion in place of %s", written.to, written.previous or "none")
         _leave(run, written)
+
+
+def _refuse_taken_back(run: StageRun, version: str) -> None:
+    """The test rows spoke for it once; what was seen since spoke against it, and the same model is no news."""
+    if back := run.registry.log.taken_back(version):
+        raise NothingToDo(
+            "the candidate was champion before and was taken back, so the gate alone does not promote it again",
+            given=f"entry {back.number} of the promotion log, by {back.actor}: {back.reason}",
+            expected="another model, or a person who decides",
+            do=f"`ml-pipeline models promote {run.config.name} {version} --reason …`, if it is to be champion again",
+        )
 
 
 def _leave(run: StageRun, entry: Promotion) -> None:

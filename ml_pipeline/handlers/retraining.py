@@ -10,11 +10,12 @@ from ml_pipeline.artifacts import plain_yaml
 from ml_pipeline.config import Monitoring
 from ml_pipeline.contract import Artifact
 from ml_pipeline.durations import microseconds
+from ml_pipeline.handlers import monitoring_summary
 from ml_pipeline.handlers.snapshots import folder_name
 from ml_pipeline.handlers.stage_run import StageRun
 
 NAME = "retrain"
-FOLDER = "monitoring/retrain/"
+FOLDER = f"{monitoring_summary.FOLDER}retrain/"
 
 
 def ask(run: StageRun, reasons: Sequence[str]) -> None:

@@ -8,14 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 
-import msgspec
-
-from ml_pipeline.artifacts.promotion_log import READERS
 from ml_pipeline.artifacts.store import Store
-from ml_pipeline.contract import StageResult, run_key
-from ml_pipeline.errors import NotFoundError
+from ml_pipeline.contract import StageResult
+from ml_pipeline.handlers.archive import Archive
 from ml_pipeline.handlers.snapshots import folder_name
 
 FOLDER = "scored/"
@@ -26,23 +22,20 @@ def note(store: Store, run_id: str, as_of: dt.datetime) -> None:
     store.put(f"{_day(as_of)}{folder_name(as_of)}/{run_id}", b"")
 
 
-def between(store: Store, since: dt.datetime, until: dt.datetime) -> list[StageResult]:
+def between(archive: Archive, since: dt.datetime, until: dt.datetime) -> list[StageResult]:
     """What serving left in the runs whose as-of is after `since` and not after `until`, oldest first.
 
     A run that was begun anew and has not served yet counts no more.
     """
     first, last = folder_name(since), folder_name(until)
-    found = [key.split("/")[2:] for day in _days(since, until) for key in store.keys(day)]
+    found = [key.split("/")[2:] for day in _days(since, until) for key in archive.store.keys(day)]
     runs = [run_id for moment, run_id in sorted(found) if first < moment <= last]
-    with ThreadPoolExecutor(READERS) as readers:
-        return [result for result in readers.map(lambda run_id: _result(store, run_id), runs) if result]
+    return [result for result in archive.each(lambda run_id: archive.result(run_id, "serve"), runs) if result]
 
 
-def _result(store: Store, run_id: str) -> StageResult | None:
-    try:
-        return msgspec.json.decode(store.get(run_key(run_id, "serve")), type=StageResult)
-    except NotFoundError:
-        return None
+def later(store: Store, moment: dt.datetime) -> list[str]:
+    """The days (UTC, such as 20240207) after that of a moment as of which runs have scored, oldest first."""
+    return [day for day in store.folders(FOLDER) if day > folder_name(moment)[:8]]
 
 
 def _days(since: dt.datetime, until: dt.datetime) -> Iterator[str]:

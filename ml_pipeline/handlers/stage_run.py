@@ -13,6 +13,7 @@ from ml_pipeline.artifacts.datasets import MANIFEST, Dataset, DatasetWriter, Rej
 from ml_pipeline.artifacts.passing_store import PassingStore
 from ml_pipeline.artifacts.registry import Registry
 from ml_pipeline.artifacts.versions import SystemVersion, fingerprint
+from ml_pipeline.config import SEVERAL
 from ml_pipeline.contract import Artifact, StageRequest, StageResult, run_key
 from ml_pipeline.discovery import UseCase
 from ml_pipeline.engines.local import LocalEngine
@@ -160,7 +161,7 @@ class StageRun:
             QuarantineError: the share is exceeded.
         """
         bad, share = sum(rejected.values()), self.config.quarantine.share
-        if rows and bad / rows > share:
+        if bad >= SEVERAL and bad / rows > share:
             reasons = ", ".join(
                 f"{reason} ({count:,})" for reason, count in sorted(rejected.items(), key=lambda item: -item[1])[:5]
             )

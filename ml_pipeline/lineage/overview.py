@@ -17,7 +17,7 @@ def overview(registry: Registry, most: int) -> list[dict[str, Any]]:
 
 def row(registry: Registry, version: str, champion: bool) -> dict[str, Any]:
     """One model at a glance."""
-    model, found = registry.model(version), registry.metrics(version)
+    model, found = registry.at_a_glance(version), registry.metrics(version, only=("metrics", "verdict"))
     return {
         "version": version,
         "champion": champion,

@@ -77,7 +77,7 @@ def _settled(reference: ColumnProfile, current: ColumnProfile | None, least: int
     """What there is to say of a column without comparing values; None where they can be compared."""
     if current is None:
         return Finding("not comparable", "it vanished; the reference has it. See what no longer delivers it.")
-    before, now = _kind(reference), _kind(current)
+    before, now = in_words(reference), in_words(current)
     for rows, whose in ((current.rows, "here"), (reference.rows, "in the reference")):
         if rows < least:
             return Finding("not enough data", f"{rows:,} rows {whose} tell nothing; it takes {least:,}.")
@@ -88,7 +88,8 @@ def _settled(reference: ColumnProfile, current: ColumnProfile | None, least: int
     return Finding("not comparable", f"it is {now}, in the reference {before}. See what delivers it in another form.")
 
 
-def _kind(profile: ColumnProfile) -> str:
+def in_words(profile: ColumnProfile) -> str:
+    """The kind of a column, such as `a number`."""
     if isinstance(profile, OtherProfile):
         return f"a mixture of {' and '.join(profile.kinds)}"
     return f"a block of {profile.width}" if isinstance(profile, BlockProfile) else f"a {kind_of(profile)}"

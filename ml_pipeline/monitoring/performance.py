@@ -11,6 +11,7 @@ import numpy.typing as npt
 from ml_pipeline.columns import Category, Column, Floats, Mask
 from ml_pipeline.models.evaluation import CANDIDATE, JUDGES, UNKNOWN, Rules, Scored, measure
 from ml_pipeline.models.metric import Metric, better, beyond, bound, interval, kept, known, shown
+from ml_pipeline.models.metrics import Blocks
 from ml_pipeline.monitoring.severity import Finding, Severity
 from ml_pipeline.monitoring.truth import Days
 from ml_pipeline.templates import Predicts
@@ -18,8 +19,6 @@ from ml_pipeline.templates import Predicts
 REPLICATES = 50
 """Resamplings behind the interval of one day."""
 ENDS = {"": "value", "_low": "low", "_high": "high"}
-MANY = 30
-"""Rows from which on the mean of errors is about normal."""
 TOO_FEW: Severity = "not enough data"
 
 
@@ -45,13 +44,14 @@ class Maturity(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """Predictions of one model whose truth is known: labels, predictions and columns to slice by, as in `Scored`."""
+    """Predictions whose truth is known: labels, predictions, columns to slice by and blocks, as in `Scored`."""
 
     y: Floats
     p: Floats
     slices: Mapping[str, Column]
     predicts: Predicts
     classes: tuple[str, ...]
+    blocks: Blocks | None = None
 
 
 def measured(outcome: Outcome, rules: Rules) -> dict[str, Any]:
@@ -61,8 +61,8 @@ def measured(outcome: Outcome, rules: Rules) -> dict[str, Any]:
         SchemaError: a label is none that can be judged.
         ConfigError: a floor is set for something that is no metric of such predictions.
     """
-    predictions = {CANDIDATE: outcome.p}
-    return measure(Scored(outcome.y, predictions, outcome.slices, outcome.predicts, outcome.classes), rules)
+    predictions, rest = {CANDIDATE: outcome.p}, (outcome.slices, outcome.predicts, outcome.classes, outcome.blocks)
+    return measure(Scored(outcome.y, predictions, *rest), rules)
 
 
 def daily(made: Made, outcome: Outcome, maturity: Maturity, seed: int) -> Iterator[dict[str, Any]]:
@@ -139,24 +139,6 @@ def _beside(name: str, now: Metric, then: Metric) -> Finding:
     if sign * now["value"] < worst_promised:
         return Finding("watch", f"{told}: perhaps worse.")
     return Finding("ok", f"{told}.")
-
-
-def in_the_mean(outcome: Outcome) -> Iterator[Finding]:
-    """Whether predictions are too high or too low in the mean ("calibration in the large", Cox 1958); not of classes.
-
-    They are where the mean error is beyond three standard errors and beyond a tenth of what became true in the mean.
-    """
-    y, p = outcome.y, outcome.p
-    if outcome.classes or len(y) < MANY:
-        return
-    true, error = float(y.mean()), float((p - y).mean())
-    chance = 3.0 * float((p - y).std()) / float(np.sqrt(len(y)))
-    told = f"Predictions are {true + error:.4g} in the mean, and what became true {true:.4g}"
-    if abs(error) <= max(chance, abs(true) / 10):
-        yield Finding("ok", f"{told}.")
-    else:
-        side = "high" if error > 0 else "low"
-        yield Finding("watch", f"{told}: too {side} by {abs(error):.2g}, of which chance makes {chance:.2g} at most.")
 
 
 def _floor(name: str, metric: Metric, floor: float) -> Finding:

@@ -37,23 +37,30 @@ class Predicted(NamedTuple):
 
 
 class Truth(NamedTuple):
-    """What has become known of keys: their hashes, sorted, and labels and columns to slice by."""
+    """What has become known of keys: their hashes, sorted, and labels and columns to slice by.
+
+    `others` are rows with a label of the time that was scored whose keys nobody predicted.
+    """
 
     keys: Hashes
     rows: Columns
+    others: int = 0
 
     @classmethod
     def first(cls, parts: Sequence[Truth]) -> Truth:
         """All parts; of each key the first row, as where rows are combined."""
         keys, first = np.unique(np.concatenate([own.keys for own in parts]), return_index=True)
-        return cls(keys, take(concat([own.rows for own in parts]), first))
+        rows = take(concat([own.rows for own in parts]), first)
+        return cls(keys, rows, sum(own.others for own in parts))
 
     @classmethod
-    def among(cls, batch: Columns, key: str, label: str, wanted: Hashes) -> Truth:
-        """Of a batch the rows that have a label and whose key is wanted, in their order."""
-        keys = hashed(cast(Category, batch[key]))
-        rows = np.isin(keys, wanted) & ~missing(batch[label])
-        return cls(keys[rows], take({name: column for name, column in batch.items() if name != key}, rows))
+    def among(cls, batch: Columns, key: str, label: str, wanted: Hashes, scored: Mask) -> Truth:
+        """Of a batch the rows that have a label and whose key is wanted, in their order; `scored` are of the time that
+        was scored."""
+        keys, labelled = hashed(cast(Category, batch[key])), ~missing(batch[label])
+        is_wanted = np.isin(keys, wanted)
+        rows, others = is_wanted & labelled, int(np.sum(scored & labelled & ~is_wanted))
+        return cls(keys[rows], take({name: column for name, column in batch.items() if name != key}, rows), others)
 
     def of(self, keys: Hashes) -> tuple[Mask, Columns]:
         """Which keys are known, and the rows of those that are."""

@@ -10,8 +10,8 @@ from typing import Any
 from ml_pipeline.report.markup import Markup, join, tag
 from ml_pipeline.report.numbers import plural
 
-SHORT = 12
-"""Characters of a digest that are shown; model.yaml has them all."""
+SHORT, FEW = 12, 8
+"""Characters of a digest that are shown, of which model.yaml has all; snapshots up to which all are shown at once."""
 
 
 def section(model: Mapping[str, Any], graph: str) -> Markup:
@@ -22,7 +22,7 @@ def section(model: Mapping[str, Any], graph: str) -> Markup:
         *((("Went on from the model", tag("code", start)),) if (start := model.get("start")) else ()),
         ("System version", _code(model.get("system_version", ""))),
         ("Source", plural(len(system.get("source", {})), "file")),
-        ("Snapshots", join([plural(len(snapshots), "snapshot"), ": ", _codes(snapshots)])),
+        ("Snapshots", _snapshots(snapshots)),
         *((f"{part.capitalize()} split", _code(digest)) for part, digest in parts.items()),
         *(_installed(kind, system[kind]) for kind in ("images", "dependencies") if kind in system),
         ("Seed", str(model.get("seed", ""))),
@@ -52,6 +52,13 @@ def _installed(kind: str, found: Mapping[str, Any]) -> tuple[str, Markup]:
         return "Images", listed
     packages = ", ".join(f"{name} {version}" for name, version in found.items())
     return "Packages", tag("details", tag("summary", plural(len(found), "package")), packages)
+
+
+def _snapshots(digests: Sequence[str]) -> Markup:
+    counted = plural(len(digests), "snapshot")
+    if len(digests) > FEW:
+        return tag("details", tag("summary", counted), _codes(digests))
+    return join([counted, ": ", _codes(digests)])
 
 
 def _codes(digests: Sequence[str]) -> Markup:

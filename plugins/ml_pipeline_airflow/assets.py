@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset
 from airflow.sdk.definitions.asset import Model
 
+from ml_pipeline.stages import PROMOTION
 from ml_pipeline_airflow import promotion
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def retrain(use_case: str) -> Asset:
 
 ASSETS: dict[str, Callable[[str], Asset]] = {
     "model": model,
-    promotion.ENTRY: promotion.champion,
+    PROMOTION: promotion.champion,
     "scored": scored,
     "retrain": retrain,
 }
@@ -48,7 +49,7 @@ def ports(task: Task, use_case: str) -> dict[str, list[Asset]]:
     writes = {name for step in task.steps for name in step.writes}
     reads = {name for step in task.steps for name in step.reads} - writes
     if any(map(_uses_champion, task.steps)):
-        reads.add(promotion.ENTRY)
+        reads.add(PROMOTION)
     return {
         "inlets": [asset(use_case) for name, asset in ASSETS.items() if name in reads],
         "outlets": [asset(use_case) for name, asset in ASSETS.items() if name in writes],
@@ -82,7 +83,7 @@ def _events(order: Order, results: Sequence[StageResult]) -> Iterator[tuple[str,
         for artifact in result.artifacts:
             if artifact.name not in ASSETS or not (result.status == "done" or again):
                 continue
-            tell = promotion.event if artifact.name == promotion.ENTRY else _event
+            tell = promotion.event if artifact.name == PROMOTION else _event
             if extra := tell(order, result, artifact):
                 yield artifact.name, extra
 

@@ -13,12 +13,13 @@ from ml_pipeline.config import Runner, UseCaseConfig
 from ml_pipeline.contract import MODES, Mode
 from ml_pipeline.discovery import UseCase, find, names
 from ml_pipeline.errors import PipelineError, UsageError
-from ml_pipeline.stages import Task, promotes, tasks
+from ml_pipeline.stages import PROMOTE, Task, promotes, tasks
 from ml_pipeline_airflow.assets import ports, retrain
 from ml_pipeline_airflow.broken import broken_dag
 from ml_pipeline_airflow.form import form
+from ml_pipeline_airflow.notices import callbacks
 from ml_pipeline_airflow.page import page
-from ml_pipeline_airflow.promotion import ON_PROMOTION, STAGE, champion
+from ml_pipeline_airflow.promotion import ON_PROMOTION, champion
 
 if TYPE_CHECKING:
     from ml_pipeline_airflow.stage_task import StageTask
@@ -94,6 +95,7 @@ def operator(task: Task, config: UseCaseConfig, mode: Mode, task_group: TaskGrou
         "mode": mode,
         "stages": [step.name for step in task.steps],
         **ports(task, config.name),
+        **(callbacks(task, config) if mode == "monitoring" else {}),
         "doc_md": "\n\n".join(dict.fromkeys(f"**{step.stage.name}**: {step.stage.does}" for step in task.steps)),
     }
     named = runner(config)
@@ -174,7 +176,7 @@ def _ask(all_tasks: tuple[Task, ...], made: dict[str, StageTask], config: UseCas
     """Put the question to a person between the verdict and the promotion."""
     from ml_pipeline_airflow.approval import approve
 
-    verdict, promotion = (next(task.name for task in all_tasks if _runs(task, name)) for name in ("evaluate", STAGE))
+    verdict, promotion = (next(task.name for task in all_tasks if _runs(task, name)) for name in ("evaluate", PROMOTE))
     made[verdict] >> approve(config.name, mode) >> made[promotion]
 
 

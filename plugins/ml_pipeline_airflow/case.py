@@ -13,12 +13,14 @@ Metrics = Mapping[str, Mapping[str, float]]
 
 
 class Case(NamedTuple):
-    """A candidate, what evaluation found about it, who is champion meanwhile, and where its report lies."""
+    """A candidate, what evaluation found about it, who is champion meanwhile, where its report lies, and why it was
+    taken back where it was champion before."""
 
     result: StageResult
     found: Mapping[str, Any]
     champion: str
     report: str
+    taken_back: str = ""
 
     @property
     def version(self) -> str:
@@ -50,7 +52,8 @@ def find(store: str, use_case: str, run_id: str) -> Case:
     if not version:
         return Case(result, {}, registry.champion(), "")
     report = room.address(registry.key(version, "report.html"))
-    return Case(result, registry.metrics(version), registry.champion(), report)
+    back = registry.log.taken_back(version)
+    return Case(result, registry.metrics(version), registry.champion(), report, back.reason if back else "")
 
 
 def markdown(case: Case) -> str:
@@ -73,6 +76,8 @@ def _list(lines: Iterable[str]) -> str:
 def _facts(case: Case) -> Iterator[str]:
     yield f"Candidate: {case.version}, trained on what was known on {case.result.as_of:%Y-%m-%d %H:%M} UTC"
     yield f"Champion: {case.champion or 'none yet'}"
+    if case.taken_back:
+        yield f"**It was champion before, and was taken back**: {case.taken_back}"
     if case.result.synthetic:
         yield f"**Synthetic data**: records of {', '.join(case.result.synthetic)} are made up"
     yield f"Report: `{case.report}`"

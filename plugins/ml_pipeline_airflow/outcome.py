@@ -74,6 +74,7 @@ def summary(request: StageRequest, found: list[StageResult]) -> dict[str, Any]:
         "as_of": request.as_of.isoformat(),
         "system_version": found[-1].system_version,
         "model_version": versions[-1] if versions else None,
+        "verdict": next((result.verdict for result in reversed(found) if result.verdict), None),
         "synthetic": sorted({source for result in found for source in result.synthetic}),
         "steps": {result.stage: _step(result) for result in found},
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ml_pipeline.config import UseCaseConfig
+from ml_pipeline.config import Monitoring, UseCaseConfig
 from ml_pipeline.contract import Mode
 from ml_pipeline.discovery import UseCase
 from ml_pipeline.stages import steps
@@ -57,10 +57,14 @@ passes makes the new model champion. {asked}"""
 
 
 def _monitoring(config: UseCaseConfig) -> str:
-    window = config.monitoring.window if config.monitoring else ""
+    settings = config.monitoring or Monitoring()
+    back = "goes back to it by itself" if settings.rollback == "automatic" else "proposes to go back to it"
+    asked = ", ".join(f"`{name}` (from {least} on)" for name, least in settings.notify.items())
+    told = f" Told of it, and of a failure: {asked}." if asked else ""
     return f"""\
-It looks again at what was predicted within `{window}`, as truth comes late: how much is known of it, what its models'
-predictions turned out to be worth, and whether to act. `monitor` says it in its log and in its result."""
+It looks again at what was predicted within `{settings.window}`, as truth comes late: how much is known of it,
+what its models' predictions turned out to be worth, and whether to act. Where the model before the champion does better
+on the same rows, it {back}. `monitor` says it in its log and in its result.{told}"""
 
 
 def _offline(dag: str, asked: str) -> str:

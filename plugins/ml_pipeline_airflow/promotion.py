@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk.definitions.asset import Model
 from airflow.sdk.exceptions import AirflowSkipException
 
+from ml_pipeline.stages import PROMOTE
+
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from ml_pipeline.artifacts.registry import Registry
     from ml_pipeline.contract import Artifact, StageRequest, StageResult
     from ml_pipeline_airflow.stage_task import Order, StageTask
-
-STAGE, ENTRY = "promote", "promotion"
-"""The stage that promotes, and the name of what it leaves: an entry of the promotion log."""
 
 ON_PROMOTION = "promotion"
 """In pipeline.yaml in place of a cron expression: the online DAG runs whenever a model is promoted."""
@@ -38,15 +37,21 @@ def held_back(context: Context) -> bool:
     return context["dag_run"].run_type == "backfill" and not context["params"]["promote"]
 
 
+def restrained(mode: str, context: Context) -> dict[str, str]:
+    """Changes to pipeline.yaml by which a backfill of monitoring leaves the champion alone."""
+    held = mode == "monitoring" and context["dag_run"].run_type == "backfill"
+    return {"monitoring.rollback": "propose"} if held else {}
+
+
 def steps_now(steps: Sequence[str], context: Context) -> tuple[str, ...]:
     """The steps of a task that are to run in this run.
 
     Raises:
         AirflowSkipException: there is none.
     """
-    if STAGE not in steps or not held_back(context):
+    if PROMOTE not in steps or not held_back(context):
         return tuple(steps)
-    left = tuple(step for step in steps if step != STAGE)
+    left = tuple(step for step in steps if step != PROMOTE)
     if not left:
         raise AirflowSkipException(HELD_BACK)
     return left

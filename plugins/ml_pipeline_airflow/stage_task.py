@@ -107,7 +107,7 @@ class StageTask(BaseOperator):
         from ml_pipeline.discovery import find
 
         params = context["params"]
-        overrides = dict(params.get("parameters") or {})
+        overrides = {**(params.get("parameters") or {}), **promotion.restrained(self.mode, context)}
         config = find(self.use_case, overrides).config
         stages, agreed = promotion.steps_now(self.stages, context), promotion.consent(self, context)
         made = StageRequest(

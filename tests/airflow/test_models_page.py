@@ -106,7 +106,11 @@ def test_monitoring_is_shown_over_time(ask: Ask, champion: Parcels, monitored: C
     monitored(AS_OF + 4 * DAY)
     page = ask("viewer").get("/ml-pipeline/parcels").text
     assert "predictions have come true or not" in page
-    assert page.count('class="mark candidate"') == 1
+    assert _pictures(page)["Area under the ROC curve by day"].count('class="mark candidate"') == 3
+    assert "Predictions by day" in _pictures(page)
+    assert "Columns that moved farthest" not in _pictures(page)
+    assert "Nothing is stored of how far columns have drifted." in page
+    assert _cells(page, "combined")[0] == "47"
     assert "Health: " in page
     assert "What was predicted" in ask("viewer").get("/ml-pipeline/parcels/monitoring/20240208T230000Z").text
 
@@ -334,6 +338,12 @@ class Page(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if not self.open or self.open.pop() != tag:
             self.problems.append(f"{tag} ends out of turn")
+
+
+def _pictures(page: str) -> dict[str, str]:
+    """Title -> plot."""
+    plots = re.findall('<svg class="plot".*?</svg>', page, re.S)
+    return {re.findall("<title[^>]*>([^<]*)", plot)[0]: plot for plot in plots}
 
 
 def _forms(page: str) -> dict[str, tuple[str, dict[str, str]]]:

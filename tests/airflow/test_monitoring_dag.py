@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.sdk import CronTriggerTimetable
@@ -57,6 +58,16 @@ def test_training_that_runs_every_night_also_runs_when_it_is_asked_for(watchful:
     assert [own.uri for own in timetable.asset_condition.objects] == [asset.uri]
     assert timetable.timetable.expression == "0 2 * * *"
     assert isinstance(build_dag("demo", "offline").timetable, CronTriggerTimetable)
+
+
+def test_a_backfill_orders_that_nothing_is_gone_back_to(
+    watchful: str, store: Path, context: Callable[..., dict[str, Any]]
+) -> None:
+    monitor, backfill = build_dag("watchful", "monitoring").task_dict["monitor"], context()
+    monitor.as_of, monitor.airflow_run = "2024-01-31", "r"
+    assert monitor.order(backfill).request.parameters == {}
+    backfill["dag_run"].run_type = "backfill"
+    assert monitor.order(backfill).request.parameters == {"monitoring.rollback": "propose"}
 
 
 def test_the_page_says_what_it_does(watchful: str) -> None:

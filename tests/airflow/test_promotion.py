@@ -90,6 +90,13 @@ def test_a_backfill_leaves_the_champion_alone_unless_it_was_told_to_promote(cont
         assert promotion.steps_now(["promote"], run) == ("promote",)
 
 
+def test_a_backfill_of_monitoring_proposes_at_most(context: Callable[..., Any]) -> None:
+    backfill, nightly = context(), context()
+    backfill["dag_run"].run_type = "backfill"
+    assert promotion.restrained("monitoring", backfill) == {"monitoring.rollback": "propose"}
+    assert promotion.restrained("monitoring", nightly) == promotion.restrained("offline", backfill) == {}
+
+
 def test_who_agreed_reaches_promote_where_somebody_was_asked(context: Callable[..., Any]) -> None:
     given, agreed = context(), {"approved_by": "ada", "reason": "fresher"}
     given["ti"].xcom_pull = lambda task_ids: {"approve": agreed}[task_ids]

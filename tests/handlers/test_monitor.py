@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import datetime as dt
-from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
-import msgspec
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from ml_pipeline.artifacts import parameters as parameters_file
 from ml_pipeline.columns import Category
 from ml_pipeline.handlers import scored_runs
+from ml_pipeline.handlers.archive import Archive
 from tests.conftest import AS_OF
 
 if TYPE_CHECKING:
@@ -143,6 +141,38 @@ def test_the_same_day_scored_by_two_models_is_judged_for_each(scored: Parcels) -
     )
 
 
+@pytest.fixture
+def followed(scored: Parcels) -> Parcels:
+    """Another champion scores two days more."""
+    scored.run("offline", as_of=AS_OF + 3 * DAY)
+    for day in (3, 4):
+        scored.run("online", as_of=AS_OF + day * DAY)
+    return scored
+
+
+def test_champions_that_follow_one_another_are_judged_as_one(followed: Parcels) -> None:
+    found = watched(followed, AS_OF + 6 * DAY)
+    lines, reasons = days(followed, found), found["monitor"].verdict["reasons"]
+    assert len({line["model_version"] for line in lines}) == 2
+    known = sum(int(line["known"]) for line in lines)
+    assert reasons[0] == f"What 2 champions served: {known:,} of {known:,} predictions have come true or not."
+    assert sum(reason.endswith("have come true or not.") for reason in reasons) == 1
+    page = followed.room.get(max(key for key in followed.objects("monitoring/") if key.endswith("report.html")))
+    assert "Models, the newest first" in page.decode()
+
+
+def test_a_model_that_never_was_champion_is_counted_and_asks_nobody_to_act(followed: Parcels) -> None:
+    followed.room.delete("promotions/000002.yaml")
+    strict = FEW | {"evaluate.floors": {"roc_auc": 0.999}}
+    found = followed.run("monitoring", as_of=AS_OF + 6 * DAY, parameters=strict)
+    first = followed.registry.champion()
+    lines = days(followed, found)
+    assert {line["model_version"] for line in lines} > {first}
+    reasons = [own for own in found["monitor"].verdict["reasons"] if own.endswith("have come true or not.")]
+    assert len(reasons) == 1
+    assert reasons[0].startswith(f"{first}: ")
+
+
 def test_a_run_that_scored_twice_counts_once(scored: Parcels) -> None:
     before = days(scored, watched(scored, AS_OF + 4 * DAY))
     scored.run("online", as_of=AS_OF, run_id="once-more")
@@ -163,28 +193,6 @@ def test_a_broken_floor_asks_to_act(scored: Parcels) -> None:
     found = scored.run("monitoring", as_of=AS_OF + 4 * DAY, parameters=parameters)["monitor"]
     assert (found.verdict["severity"], found.verdict["passed"]) == ("act", False)
     assert "its floor is at least 0.999: clearly broken" in " ".join(found.verdict["reasons"])
-
-
-def test_a_champion_that_does_worse_than_the_model_before_it_is_to_go_back(scored: Parcels) -> None:
-    good, bad = scored.registry.champion(), "contrary"
-    learnt = scored.registry.parameters(good)
-    estimator = {**learnt["estimator"], "bias": -learnt["estimator"]["bias"]}
-    estimator["coefficients"] = {name: _opposite(own) for name, own in estimator["coefficients"].items()}
-    content = parameters_file.dump({**learnt, "estimator": estimator}, "LateModel")
-    described = msgspec.structs.replace(
-        scored.registry.model(good), version=bad, parameters_sha256=sha256(content).hexdigest()
-    )
-    scored.registry.add(described, content)
-    entry = scored.registry.last_promotion()
-    assert entry
-    scored.registry.promote(msgspec.structs.replace(entry, number=entry.number + 1, to=bad, previous=good))
-    for day in range(5):
-        scored.run("online", as_of=AS_OF + day * DAY, run_id=f"contrary-{day}")
-    reasons = watched(scored, AS_OF + 5 * DAY)["monitor"].verdict["reasons"]
-    (told,) = (reason for reason in reasons if "which" in reason and "replaced" in reason)
-    assert told.startswith("On the same ")
-    assert f"beside {good}, which {bad} replaced, roc_auc differs by -" in told
-    assert told.endswith("Go back to it by `ml-pipeline models rollback parcels`, or train again.")
 
 
 def test_training_is_asked_for_once_within_the_cooldown(scored: Parcels) -> None:
@@ -209,21 +217,10 @@ def test_training_is_asked_for_once_within_the_cooldown(scored: Parcels) -> None
     assert "retrain" not in {artifact.name for artifact in watched(scored, AS_OF + 9 * DAY)["monitor"].artifacts}
 
 
-def test_the_data_of_the_last_run_stand_beside_those_before_it(champion: Parcels) -> None:
-    for day in range(6):
-        champion.run("online", as_of=AS_OF - (5 - day) * DAY)
-    champion.run("online", as_of=AS_OF + DAY)
-    reasons = watched(champion, AS_OF + 2 * DAY)["monitor"].verdict["reasons"]
-    (volume,) = (reason for reason in reasons if "rows were scored" in reason)
-    rows = champion.run("online", as_of=AS_OF + DAY)["combine"].rows_out
-    assert volume.startswith(f"{rows} rows were scored as of 2024-02-05 23:00, usually ")
-    assert any("of rows have no match in traffic, usually " in reason for reason in reasons)
-
-
 def test_the_index_names_the_runs_of_a_window(scored: Parcels) -> None:
-    found = scored_runs.between(scored.room, AS_OF, AS_OF + 2 * DAY)
+    found = scored_runs.between(Archive(scored.room), AS_OF, AS_OF + 2 * DAY)
     assert [result.as_of for result in found] == [AS_OF + DAY, AS_OF + 2 * DAY]
-    assert scored_runs.between(scored.room, AS_OF + 2 * DAY, AS_OF + 9 * DAY) == []
+    assert scored_runs.between(Archive(scored.room), AS_OF + 2 * DAY, AS_OF + 9 * DAY) == []
 
 
 def test_a_page_says_it_to_people(scored: Parcels) -> None:
@@ -231,10 +228,3 @@ def test_a_page_says_it_to_people(scored: Parcels) -> None:
     page = scored.room.get("monitoring/20240208T230000Z/report.html").decode()
     assert "Will this parcel arrive late?" in page
     assert f"<li>ok: {found.verdict['reasons'][0]}</li>" in page
-
-
-def _opposite(coefficient: Any) -> Any:
-    """Of a number, or of each word."""
-    if isinstance(coefficient, dict):
-        return {word: -value for word, value in coefficient.items()}
-    return -coefficient

@@ -6,6 +6,7 @@ import datetime as dt
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from ml_pipeline.artifacts import golden
@@ -57,6 +58,31 @@ def test_an_entry_says_when_it_was_made_and_of_what_kind_it_is(champion: Parcels
     assert entry.kind == "promote"
     age = dt.datetime.now(dt.UTC) - dt.datetime.fromisoformat(entry.at)
     assert dt.timedelta() <= age < dt.timedelta(hours=1)
+
+
+def test_the_gate_alone_does_not_promote_a_model_that_was_taken_back(champion: Parcels) -> None:
+    first = champion.registry.champion()
+    champion.run("offline", as_of=champion.next_night)
+    entry = champion.registry.promotions()[-1]
+    back = msgspec.structs.replace(entry, number=3, to=first, previous=entry.to, kind="rollback", reason="It lost.")
+    champion.registry.promote(back)
+    again = champion.run("offline", as_of=champion.next_night)
+    assert again["evaluate"].verdict["passed"]
+    assert again["train"].model_version == entry.to
+    assert again["promote"].status == "skipped"
+    assert "was champion before and was taken back" in again["promote"].notes[0]
+    assert "entry 3 of the promotion log, by gate: It lost" in again["promote"].notes[0]
+    assert champion.registry.champion() == first
+
+
+def test_a_model_that_was_taken_back_may_be_promoted_by_who_agrees_to_it(champion: Parcels) -> None:
+    first = champion.registry.champion()
+    champion.run("offline", as_of=champion.next_night)
+    entry = champion.registry.promotions()[-1]
+    champion.registry.promote(msgspec.structs.replace(entry, number=3, to=first, previous=entry.to, kind="rollback"))
+    agreed = champion.run("offline", "promote", as_of=champion.next_night, approved_by="ada", reason="seen")
+    assert (agreed["promote"].status, champion.registry.champion()) == ("done", entry.to)
+    assert champion.registry.log.taken_back(entry.to) is None
 
 
 def _until_promote(champion: Parcels) -> str:

@@ -55,7 +55,7 @@ def test_a_dataset_under_two_names_counts_once(champion: Parcels) -> None:
     assert run.quarantined == {"spoilt": 3}
 
 
-@pytest.mark.parametrize(("bad", "rows"), [(0, 0), (0, 100), (5, 100)])
+@pytest.mark.parametrize(("bad", "rows"), [(0, 0), (0, 100), (5, 100), (4, 4)])
 def test_few_bad_records_may_pass(parcels: Parcels, bad: int, rows: int) -> None:
     _step(parcels, "combine").guard({"spoilt": bad}, rows, None)
 

@@ -9,7 +9,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from ml_pipeline.models.evaluation import Rules
-from ml_pipeline.monitoring.performance import Made, Maturity, Outcome, daily, findings, in_the_mean, measured, table
+from ml_pipeline.monitoring.performance import Made, Maturity, Outcome, daily, findings, measured, table
 
 RULES = Rules({}, {}, 50, 0)
 
@@ -91,20 +91,3 @@ def test_labels_that_are_all_the_same_tell_nothing() -> None:
     (found,) = findings(measured(own, RULES), then(0.7, 0.69, 0.71), {"roc_auc": 0.6})
     assert found.severity == "not enough data"
     assert found.sentence == "roc_auc cannot be measured on these rows, whose labels are all the same."
-
-
-@pytest.mark.parametrize(
-    ("shift", "severity", "says"), [(0.0, "ok", ""), (0.1, "watch", "too high by 0."), (-0.1, "watch", "too low by 0.")]
-)
-def test_predictions_that_are_too_high_in_the_mean_are_to_be_watched(shift: float, severity: str, says: str) -> None:
-    chance = np.random.default_rng(3)
-    p = chance.uniform(0.2, 0.6, 4000)
-    y = (chance.random(4000) < p).astype(np.float64)
-    (found,) = in_the_mean(Outcome(y, p + shift, {}, "probability", ()))
-    assert found.severity == severity
-    assert says in found.sentence
-
-
-def test_of_few_rows_and_of_classes_the_mean_says_nothing() -> None:
-    assert list(in_the_mean(Outcome(np.zeros(29), np.ones(29), {}, "probability", ()))) == []
-    assert list(in_the_mean(Outcome(np.zeros(99), np.ones((99, 2)) / 2, {}, "class", ("a", "b")))) == []

@@ -33,9 +33,18 @@ def test_each_key_has_the_label_that_came_first(delivered: list[list[str]], aske
 
 def test_only_what_is_wanted_and_has_a_label_is_kept() -> None:
     batch = {"key": Category.of(["a", "b", None, "c"]), "label": np.array([1.0, np.nan, 1.0, 0.0])}
-    found = Truth.among(batch, "key", "label", hashed(Category.of(["a", "b", "d"])))
+    scored = np.array([True, True, True, False])
+    found = Truth.among(batch, "key", "label", hashed(Category.of(["a", "b", "d"])), scored)
     assert np.asarray(found.rows["label"]).tolist() == [1.0]
     assert found.keys.tolist() == hashed(Category.of(["a"])).tolist()
+
+
+def test_labels_of_keys_that_nobody_predicted_are_counted_if_they_are_of_the_time_that_was_scored() -> None:
+    batch = {"key": Category.of(["a", "x", "y", "z"]), "label": np.array([1.0, 0.0, np.nan, 1.0])}
+    parts = [Truth.among(batch, "key", "label", hashed(Category.of(["a"])), np.array(scored))
+             for scored in ([True] * 4, [False] * 4)]  # fmt: skip
+    assert [own.others for own in parts] == [2, 0]
+    assert Truth.first(parts).others == 2
 
 
 def test_nothing_is_known_of_nothing() -> None:

@@ -10,8 +10,10 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from ml_pipeline.monitoring.health import Visit
+from ml_pipeline.monitoring.drift import ColumnDrift, Drift
+from ml_pipeline.monitoring.effects import Effect
 from ml_pipeline.monitoring.severity import Finding, Severity
+from ml_pipeline.monitoring.visit import COMBINED, Visit
 from ml_pipeline.report.document import POLICY
 from ml_pipeline.report.markup import VOID
 from ml_pipeline.report.watch import Watched, render
@@ -34,6 +36,10 @@ def watched(days: list[dict[str, Any]], *found: Finding, **changed: Any) -> Watc
     now = {"m1": {"rows": 200, "predicts": "probability", "metrics": {"roc_auc": METRIC}, "slices": {}}}
     facts = {"now": now, "then": {"m1": {"metrics": {"roc_auc": METRIC}}}, "decides": "roc_auc", **changed}
     return Watched(CONFIG, "2024-02-05T04:00:00+00:00", found, days, **facts)
+
+
+def moment(day: int) -> dt.datetime:
+    return dt.datetime(2024, 2, day, 4, tzinfo=dt.UTC)
 
 
 def parsed(page: str) -> ET.Element:
@@ -107,8 +113,33 @@ def test_the_newest_days_come_first() -> None:
 
 
 def test_what_the_scoring_runs_saw_stands_in_a_table() -> None:
-    before = Visit("2024-02-01 04:00", 900, {"prepare": (3, 950)}, {"home_town": 0.25})
-    seen = [before, Visit("2024-02-02 04:00", 7, {}, {})]
+    matched = {(COMBINED, "rows"): 900.0, ("home_town", "unmatched"): 0.25}
+    seen = [Visit(moment(1), matched, {"prepare": (3, 950)}), Visit(moment(2), {(COMBINED, "rows"): 7.0})]
     page = text(render(watched([day(1)], visits=seen)))
     assert "No match in home town" in page
     assert page.index("2024-02-02 04:00 7 0 –") < page.index("2024-02-01 04:00 900 3 25.0")
+
+
+def test_every_source_stands_beside_what_is_usual_of_it() -> None:
+    def visit(day: int, age: float) -> Visit:
+        return Visit(moment(day), {(COMBINED, "rows"): 9.0, ("home_town", "age_hours"): age, ("roads", "rows"): 4.0})
+
+    page = render(watched([day(1)], visits=[*(visit(day, 1.0) for day in range(1, 7)), visit(7, 72.0)]))
+    said = text(page)
+    assert "Sources in the scoring run as of 2024-02-07 04:00, and what is usual" in said
+    assert "Age of the newest record Rows home town 3.0 d usually 1.0 h – roads – 4 usually 4" in said
+    assert "<strong>3.0 d</strong>" in page
+    assert "<strong>4</strong>" not in page
+
+
+def test_what_drifted_stands_in_a_table_each() -> None:
+    effects = {"psi": Effect("psi", 0.3, 0.0, 0.0)}
+    drifts = {
+        COMBINED: Drift("not enough data", "It takes 23 of them.", []),
+        "predictions": Drift("act", "", [ColumnDrift("prediction", "act", "", effects)]),
+    }
+    page = text(render(watched([day(1)], drifts=drifts)))
+    assert "What was scored last beside the training rows: It takes 23 of them." in page
+    assert "What was predicted last beside the predictions of the test rows; effects beyond chance" in page
+    assert "prediction act 0.300" in page
+    assert "There is no champion yet" in text(render(watched([day(1)])))

@@ -17,7 +17,6 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy import select
 
 from ml_pipeline.errors import UsageError
-from ml_pipeline.lineage.names import resolve
 from ml_pipeline.lineage.succession import Succession, promote, rollback
 from ml_pipeline.report.markup import Markup, tag
 from ml_pipeline_airflow.models_page.frame import page, path
@@ -34,7 +33,7 @@ def promoted(visitor: Visitor, name: str, called: str, reason: str) -> HTMLRespo
         UsageError: it is champion already, was never evaluated, or there is no reason.
     """
     place = Place.of(name)
-    version = resolve(place.registry, called)
+    version = place.version(called)
     return _switched(place, promote(place.use_case(), place.registry, version, reason, visitor.name))
 
 
@@ -45,7 +44,7 @@ def rolled_back(visitor: Visitor, name: str, called: str, reason: str) -> HTMLRe
         UsageError: there is none to go back to, or there is no reason.
     """
     place = Place.of(name)
-    version = called and resolve(place.registry, called)
+    version = called and place.version(called)
     return _switched(place, rollback(place.use_case(), place.registry, version, reason, visitor.name))
 
 
@@ -63,7 +62,8 @@ def retrained(visitor: Visitor, name: str, reason: str) -> HTMLResponse:
         run: Any = trigger_dag_run(dag_of(name), body, create_dag_bag(), visitor.user, session, visitor.request)
         run_id, paused = run.run_id, session.scalar(select(DagModel.is_paused).where(DagModel.dag_id == dag_of(name)))
     when = ". It waits until somebody unpauses the DAG." if paused else "."
-    done = tag("p", "The run ", tag("code", run_id), " of ", tag("code", dag_of(name)), " is queued", when)
+    shown = link(run_id, dag_of(name), "runs", run_id)
+    done = tag("p", "The run ", shown, " of ", tag("code", dag_of(name)), " is queued", when)
     return _done(name, "Training is started", [done])
 
 

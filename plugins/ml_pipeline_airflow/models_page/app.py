@@ -15,7 +15,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
 from ml_pipeline.errors import FAULTS, PipelineError
-from ml_pipeline_airflow.models_page import actions, comparison, graphs, model, stored, use_case, use_cases
+from ml_pipeline_airflow.models_page import actions, comparison, graphs, model, run, runs, stored, use_case, use_cases
 from ml_pipeline_airflow.models_page.address import PREFIX
 from ml_pipeline_airflow.models_page.frame import failure
 from ml_pipeline_airflow.models_page.visitor import Visit
@@ -45,6 +45,11 @@ def may_read(visitor: Visit, name: str) -> None:
         raise HTTPException(403, f"You may not read the models of {name}.")
 
 
+def may_read_run(visitor: Visit, dag: str) -> None:
+    """Raises: HTTPException: the visitor may not read the training DAG of the use case that a DAG is of."""
+    may_read(visitor, runs.of_dag(dag)[0])
+
+
 def may_promote(visitor: Visit, name: str) -> None:
     """Raises: HTTPException: the visitor may not edit the use case's training DAG."""
     if not visitor.may_promote(name):
@@ -70,6 +75,11 @@ def one(visitor: Visit, name: str) -> Response:
 def one_model(visitor: Visit, name: str, version: str) -> Response:
     """A model."""
     return model.show(visitor, name, version)
+
+
+def one_run(dag: str, run_id: str) -> Response:
+    """A run of one of a use case's DAGs."""
+    return run.show(*runs.of_dag(dag), run_id)
 
 
 def report(name: str, version: str) -> Response:
@@ -117,6 +127,7 @@ PAGES: dict[str, tuple[Endpoint, ...]] = {
     "/{name}/models/{version}": (one_model, may_read),
     "/{name}/models/{version}/report": (report, may_read),
     "/{name}/monitoring/{as_of}": (monitoring, may_read),
+    "/{dag}/runs/{run_id:path}": (one_run, may_read_run),
     "/{name}/compare": (compare, may_read),
     "/{name}/graphs/{level}": (graph, may_read),
 }

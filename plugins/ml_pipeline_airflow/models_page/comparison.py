@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from fastapi.responses import HTMLResponse
@@ -10,9 +10,8 @@ from fastapi.responses import HTMLResponse
 from ml_pipeline.lineage.cause import Cause
 from ml_pipeline.lineage.difference import Difference, Side, difference
 from ml_pipeline.lineage.effect import Moved
-from ml_pipeline.lineage.names import resolve
 from ml_pipeline.report.markup import Markup, join, tag
-from ml_pipeline.report.numbers import NONE, decimal, interval, measured, number
+from ml_pipeline.report.numbers import NONE, decimal, interval, measured, number, plural
 from ml_pipeline.report.table import Row, table
 from ml_pipeline.report.words import meaning, moment
 from ml_pipeline_airflow.models_page.address import page_url
@@ -27,8 +26,8 @@ def show(name: str, old: str, new: str) -> HTMLResponse:
     Raises:
         NotFoundError: one of them is not there.
     """
-    registry = Place.of(name).registry
-    own = difference(registry, resolve(registry, old), resolve(registry, new))
+    place = Place.of(name)
+    own = difference(place.registry, place.version(old), place.version(new))
     sections = {
         "Why they differ": _causes(own),
         "Metrics": _metrics(own),
@@ -63,15 +62,31 @@ def _side(use_case: str, word: str, side: Side) -> Iterable[Markup]:
 def _causes(own: Difference) -> Markup:
     if not own.causes:
         return tag("p", "By nothing: they are the same model.")
-    places = {each.digest: f"{each.source}, as of {moment(each.as_of)}" for each in own.snapshots}
-    rows = [Row(each.kind, _cause(each, places)) for each in own.causes]
-    return table("Causes", ("What", "Name", "Change", "Old", "New"), rows)
+    others = [Row(each.kind, _cause(each)) for each in own.causes if each.kind != "snapshot"]
+    return table("Causes", ("What", "Name", "Change", "Old", "New"), [*others, *_snapshots(own)])
 
 
-def _cause(own: Cause, places: Mapping[str, str]) -> list[Markup]:
-    if own.kind == "snapshot":
-        return [_words(places.get(own.name, f"{own.name[:16]}, no longer stored")), _words(own.change), *[Markup()] * 2]
+def _cause(own: Cause) -> list[Markup]:
     return [_words(value) for value in (own.name, own.change, own.old, own.new)]
+
+
+def _snapshots(own: Difference) -> Iterator[Row]:
+    """A line for those of a source that were added, and one for those that were removed: of a month there are many."""
+    places = {each.digest: each for each in own.snapshots}
+    found: dict[tuple[str, str], list[str]] = {}
+    for cause in own.causes:
+        if cause.kind == "snapshot":
+            place = places.get(cause.name)
+            key = place.source if place else "no longer stored", cause.change
+            found.setdefault(key, []).append(place.as_of if place else "")
+    for (source, change), moments in sorted(found.items()):
+        name = join([source, tag("small", _span(moments))]) if moments[0] else _words(source)
+        yield Row(plural(len(moments), "snapshot"), [name, _words(change), *[Markup()] * 2])
+
+
+def _span(moments: Sequence[str]) -> str:
+    first, last = moment(min(moments)), moment(max(moments))
+    return f"as of {first}" if first == last else f"as of {first} to {last}"
 
 
 def _words(value: Any) -> Markup:

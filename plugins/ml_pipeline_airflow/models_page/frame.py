@@ -50,8 +50,8 @@ def told(make: Callable[[], Markup]) -> Markup:
 
 
 def problem(sentence: str) -> Markup:
-    """Why something is not shown."""
-    return tag("div", tag("p", sentence), class_="verdict failed", role="note")
+    """Why something is not shown; errors begin with a small letter, as their kind stands before them in logs."""
+    return tag("div", tag("p", sentence[:1].upper() + sentence[1:]), class_="verdict failed", role="note")
 
 
 def failure(sentence: str, status: int) -> HTMLResponse:

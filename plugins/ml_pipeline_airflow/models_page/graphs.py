@@ -36,22 +36,24 @@ def show(name: str, level: str) -> HTMLResponse:
     title = f"Graph of the {level}"
     sections = {"Picture": drawn(svg(drawing), title, f"{title}; the table below says the same", TOLD[level])}
     sections["Table"] = _table(drawing)
-    return page(f"{name} {level}", [path((name, name), here=title), tag("h1", title), others(name)], sections)
+    return page(f"{name} {level}", [path((name, name), here=title), tag("h1", title), others(name, level)], sections)
 
 
-def others(name: str) -> Markup:
-    """Links to all levels."""
-    return tag("p", *(part for level in LEVELS for part in (link(f"{level}", name, "graphs", level), " ")))
+def others(name: str, here: str = "") -> Markup:
+    """Links to all levels, but to the one that is shown."""
+    levels = [
+        tag("span", level, aria_current="page") if level == here else link(level, name, "graphs", level)
+        for level in LEVELS
+    ]
+    return tag("nav", *(part for level in levels for part in (level, " ")), aria_label="Graphs")
 
 
 def _table(drawing: Drawing) -> Markup:
-    """What the arrows say."""
-    nodes = {node.name: node for node in drawing.nodes}
+    """What the arrows say; some graphs' arrows carry no words."""
+    called = {node.name: f"{node.group}: {node.label}" for node in drawing.nodes}
+    columns = ("From", "To", *(("What passes",) if any(label for *_, label in drawing.edges) else ()))
     rows = [
-        Row(
-            f"{nodes[source].group}: {nodes[source].label}",
-            [f"{nodes[target].group}: {nodes[target].label}", tag("span", label, class_="words")],
-        )
+        Row(called[source], [called[target], tag("span", label, class_="words")][: len(columns) - 1])
         for source, target, label in drawing.edges
     ]
-    return table("Arrows of the picture", ("From", "To", "What passes"), rows)
+    return table("Arrows of the picture", columns, rows)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
@@ -12,21 +11,11 @@ import msgspec
 from ml_pipeline.artifacts.promotion_log import READERS
 from ml_pipeline.artifacts.store import Store
 from ml_pipeline.contract import Mode, StageResult, run_key
-from ml_pipeline.errors import NotFoundError
-from ml_pipeline.models.evaluation import JUDGES
-from ml_pipeline.models.metric import Metric
+from ml_pipeline.errors import IntegrityError, NotFoundError
 from ml_pipeline_airflow.models_page.runs import last_runs
 from ml_pipeline_airflow.request import run_name
 
 MODE: Mode = "monitoring"
-
-
-class Judged(NamedTuple):
-    """Predictions of a model as one run of monitoring judged them by the metric that decides."""
-
-    version: str
-    name: str
-    metric: Metric
 
 
 class Health(NamedTuple):
@@ -51,28 +40,33 @@ class Health(NamedTuple):
 
     @property
     def reasons(self) -> list[str]:
-        """What was found, in sentences."""
-        return [str(reason) for reason in self.verdict["reasons"]]
-
-    def judged(self) -> Iterator[Judged]:
-        """The models of which enough has come true."""
-        for version, found in self.result.metrics.items():
-            if found.get("metrics"):
-                name = JUDGES[found["predicts"]].decides
-                if math.isfinite(found["metrics"][name]["value"]):
-                    yield Judged(version, name, found["metrics"][name])
+        """What was found, in sentences, the most urgent first."""
+        urgent = [str(reason) for reason in self.verdict.get("urgent", ())]
+        return [*urgent, *(reason for reason in map(str, self.verdict["reasons"]) if reason not in urgent)]
 
 
 def history(room: Store, use_case: str, most: int) -> list[Health]:
-    """What the last so many runs found; a run that did not come to an end found nothing."""
+    """What the last so many runs found, by the moment as of which they looked; one that has not ended found nothing.
+
+    Raises:
+        IntegrityError: what a run left cannot be read.
+    """
     runs = last_runs(use_case, MODE, most)
     with ThreadPoolExecutor(READERS) as readers:
-        found = readers.map(lambda run: _result(room, run.run_id), runs)
-        return [Health(result) for result in found if result]
+        found = [Health(result) for result in readers.map(lambda run: _result(room, run.run_id), runs) if result]
+    return sorted(found, key=lambda own: own.result.as_of, reverse=True)
 
 
 def _result(room: Store, airflow_run: str) -> StageResult | None:
+    key = run_key(run_name(MODE, airflow_run), "monitor")
     try:
-        return msgspec.json.decode(room.get(run_key(run_name(MODE, airflow_run), "monitor")), type=StageResult)
+        return msgspec.json.decode(room.get(key), type=StageResult)
     except NotFoundError:
         return None
+    except msgspec.MsgspecError as error:
+        raise IntegrityError(
+            "what a run of monitoring left cannot be read",
+            given=f"{room.address(key)}: {error}",
+            expected="a result as the stage writes it",
+            do="clear the task `monitor` of that run, which writes it anew",
+        ) from error

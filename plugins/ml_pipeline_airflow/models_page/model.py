@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from fastapi.responses import HTMLResponse
 
 from ml_pipeline.artifacts.promotion_log import Promotion
-from ml_pipeline.lineage.names import resolve
 from ml_pipeline.report import card, coefficients, lineage, verdict
 from ml_pipeline.report.markup import Markup, join, tag
 from ml_pipeline.report.metrics_table import metrics_table
@@ -31,16 +30,17 @@ def show(visitor: Visitor, name: str, called: str) -> HTMLResponse:
         NotFoundError: there is no such model.
     """
     place = Place.of(name)
-    known = Known(place, resolve(place.registry, called))
+    known = Known(place, place.version(called))
     log = place.registry.log.newest(ENTRIES)
     champion = log[0].to if log else ""
+    other = log[0].previous if log and known.version == champion else champion
     sections = {
         "Card": told(lambda: card.section(known.facts())),
-        "Metrics": told(lambda: metrics_table(known.metrics)),
+        "Metrics": told(lambda: _metrics(known)),
         "Coefficients": told(lambda: coefficients.section(known.parameters)),
         "Lineage": told(lambda: _lineage(place, known)),
         "Promotions": _promotions(place, known.version, log),
-        "Compare": comparison_form(name, old=champion, new=known.version),
+        "Compare": comparison_form(name, old=other, new=known.version),
         **_decisions(visitor, place, known.version, log),
     }
     return page(f"{name} {known.version}", _header(place, known, champion), sections)
@@ -56,6 +56,11 @@ def _header(place: Place, known: Known, champion: str) -> list[Markup]:
     report = tag("p", link("Its report", place.name, "models", known.version, "report"), ": curves, slices and columns")
     title = tag("h1", "Model ", tag("code", known.version))
     return [path((place.name, place.name), here=known.version), title, made, judged, report]
+
+
+def _metrics(known: Known) -> Markup:
+    then = tag("p", "As it was judged when it was trained: the champion of which this tells is that of then.")
+    return join([then, metrics_table(known.metrics)])
 
 
 def _lineage(place: Place, known: Known) -> Markup:
@@ -76,7 +81,7 @@ def _decisions(visitor: Visitor, place: Place, version: str, log: Sequence[Promo
     """What this visitor may decide about it; no section where that is nothing."""
     if (log and log[0].to == version) or not visitor.may_promote(place.name):
         return {}
-    told = "Makes this model champion, whatever its verdict, once it has proved that it predicts as it was judged by."
+    told = "Makes this model champion, whatever its verdict, once it has proved that it predicts as it did then."
     forms = [decision(visitor, "Promote", (place.name, "promote"), {"version": version}, told)]
     if any(entry.to == version for entry in log):
         told = "It was champion before: this goes back to it."

@@ -8,6 +8,7 @@ from ml_pipeline.artifacts.registry import Registry
 from ml_pipeline.artifacts.store import Store
 from ml_pipeline.discovery import UseCase, find, names
 from ml_pipeline.errors import NotFoundError
+from ml_pipeline.lineage.names import CHAMPION, resolve
 from ml_pipeline_airflow.request import store_uri
 
 
@@ -28,6 +29,16 @@ class Place(NamedTuple):
         if name not in names():
             raise NotFoundError("there is no such use case", given=name, expected="one of " + ", ".join(names()))
         return cls(name, Registry(Store(store_uri()).within(name)))
+
+    def version(self, called: str) -> str:
+        """The version that a name means; who is champion is known without a list of the whole promotion log.
+
+        Raises:
+            NotFoundError: there is no such model.
+            UsageError: it may mean several, or nobody has the role.
+        """
+        newest = self.registry.log.newest(1) if called == CHAMPION else []
+        return newest[0].to if newest else resolve(self.registry, called)
 
     def use_case(self) -> UseCase:
         """Its configuration and code.

@@ -7,8 +7,7 @@ from fastapi.responses import HTMLResponse
 from ml_pipeline.artifacts.registry import REPORT
 from ml_pipeline.artifacts.store import Store
 from ml_pipeline.errors import IntegrityError, NotFoundError
-from ml_pipeline.handlers.monitor import FOLDER
-from ml_pipeline.lineage.names import resolve
+from ml_pipeline.handlers.monitoring_summary import FOLDER
 from ml_pipeline.report.document import POLICY
 from ml_pipeline_airflow.models_page.frame import HEADERS
 from ml_pipeline_airflow.models_page.place import Place
@@ -27,8 +26,8 @@ def model_report(name: str, called: str) -> HTMLResponse:
         NotFoundError: there is no such model, or it has no report.
         IntegrityError: it cannot be read.
     """
-    registry = Place.of(name).registry
-    version = resolve(registry, called)
+    place = Place.of(name)
+    version, registry = place.version(called), place.registry
     return _page(registry.store, registry.key(version, REPORT), f"model {version} has no report: was it evaluated?")
 
 

@@ -3,32 +3,50 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
 from typing import Any
 
 from fastapi.responses import HTMLResponse
 
 from ml_pipeline.artifacts.promotion_log import Promotion
-from ml_pipeline.errors import PipelineError
-from ml_pipeline.lineage.overview import row
+from ml_pipeline.errors import IntegrityError
 from ml_pipeline.report.markup import Markup, join, tag
-from ml_pipeline.report.numbers import NONE, interval, measured
 from ml_pipeline.report.table import Row, table
-from ml_pipeline.report.words import meaning
 from ml_pipeline_airflow.models_page import words
 from ml_pipeline_airflow.models_page.comparison import comparison_form
+from ml_pipeline_airflow.models_page.data import data
+from ml_pipeline_airflow.models_page.drift import drift
 from ml_pipeline_airflow.models_page.frame import decision, page, path, problem, told
 from ml_pipeline_airflow.models_page.graphs import others
 from ml_pipeline_airflow.models_page.health import Health, history
-from ml_pipeline_airflow.models_page.monitored import monitored
+from ml_pipeline_airflow.models_page.models_table import models_table
+from ml_pipeline_airflow.models_page.monitored import monitored, newest
+from ml_pipeline_airflow.models_page.performance import performance
 from ml_pipeline_airflow.models_page.place import Place
 from ml_pipeline_airflow.models_page.promotions import log_table
-from ml_pipeline_airflow.models_page.runs import newest_of
+from ml_pipeline_airflow.models_page.runs import Run, dag_of, newest_of
+from ml_pipeline_airflow.models_page.stored_table import stored_rows
 from ml_pipeline_airflow.models_page.use_cases import MODES
 from ml_pipeline_airflow.models_page.visitor import Visitor, link
 
-MODELS, ENTRIES, RUNS, WATCHED = 10, 20, 10, 30
+MODELS, ENTRIES, RUNS, WATCHED = 10, 20, 10, 10
 """Models, promotions, runs and runs of monitoring that are shown, the newest of each."""
+AT_ONCE = 8
+"""Parts of the page that are made together: most of the time they wait for the store."""
+
+
+class Known:
+    """What several parts of the page tell of."""
+
+    def __init__(self, place: Place, log: Sequence[Promotion], watched: Sequence[Health]) -> None:
+        self.place, self.log, self.watched = place, log, watched
+
+    @cached_property
+    def lines(self) -> list[dict[str, Any]]:
+        """Data and drift over time."""
+        return stored_rows(self.place.registry.store, self.watched[0].result, "health")
 
 
 def show(visitor: Visitor, name: str) -> HTMLResponse:
@@ -37,28 +55,33 @@ def show(visitor: Visitor, name: str) -> HTMLResponse:
     Raises:
         StoreError: the store is away, so that there is nothing to show but that.
     """
-    place = Place.of(name)
-    log = place.registry.log.newest(ENTRIES)
-    watched: list[Health] = history(place.registry.store, name, WATCHED)
-    sections = {
-        "Performance and drift": told(lambda: monitored(name, watched)),
-        "Models": told(lambda: _models(place, log)),
-        "Promotions": told(lambda: _log(place, log)),
-        "Runs": told(lambda: _runs(name)),
-        "Graphs": others(name),
-        **_decisions(visitor, place, log),
-    }
-    return page(name, _header(place, log, watched), sections)
+    place, problems = Place.of(name), list[Markup]()
+    with ThreadPoolExecutor(AT_ONCE) as makers:
+        entries = makers.submit(place.registry.log.newest, ENTRIES)
+        monitoring = makers.submit(_history, place, problems)
+        known = Known(place, entries.result(), monitoring.result())
+        parts = [makers.submit(told, partial(make, known)) for make in PARTS.values()]
+        sections = {title: part.result() for title, part in zip(PARTS, parts, strict=True)}
+    decide = _decisions(visitor, place, known.log)
+    return page(name, [*_header(known), *problems], {**sections, "Graphs": others(name), **decide})
 
 
-def _header(place: Place, log: Sequence[Promotion], watched: Sequence[Health]) -> list[Markup]:
+def _history(place: Place, problems: list[Markup]) -> list[Health]:
+    """What monitoring found; where that cannot be read, why."""
+    try:
+        return history(place.registry.store, place.name, WATCHED)
+    except IntegrityError as error:
+        problems.append(problem(str(error)))
+        return []
+
+
+def _header(known: Known) -> list[Markup]:
+    place, watched = known.place, known.watched
     question = told(lambda: tag("h1", place.use_case().config.question))
     if not question.startswith("<h1"):
         question = join([tag("h1", place.name), question])
-    health = (
-        [tag("p", "Health: ", words.state(watched[0].severity), ", ", words.age(watched[0].as_of))] if watched else []
-    )
-    return [path(here=place.name), question, _champion(place, log), *health]
+    health = [newest(place.name, watched[0])] if watched else []
+    return [path(here=place.name), question, _champion(place, known.log), *health]
 
 
 def _champion(place: Place, log: Sequence[Promotion]) -> Markup:
@@ -69,56 +92,58 @@ def _champion(place: Place, log: Sequence[Promotion]) -> Markup:
     return tag("p", "Champion: ", link(last.to, place.name, "models", last.to), *ages)
 
 
-def _models(place: Place, log: Sequence[Promotion]) -> Markup:
+def _performance(known: Known) -> Markup:
+    return performance(known.place.registry, known.watched[0]) if known.watched else _unwatched()
+
+
+def _drift(known: Known) -> Markup:
+    return drift(known.lines) if known.watched else _unwatched()
+
+
+def _data(known: Known) -> Markup:
+    return data(known.lines) if known.watched else _unwatched()
+
+
+def _monitoring(known: Known) -> Markup:
+    return monitored(known.place.name, known.watched) if known.watched else _unwatched()
+
+
+def _unwatched() -> Markup:
+    return tag("p", "Nothing was monitored yet: no run of its DAG of monitoring has come to a verdict.")
+
+
+def _models(known: Known) -> Markup:
     """The newest by as-of, candidates and champions, each with its verdict."""
+    place, log = known.place, known.log
     champion = log[0].to if log else ""
     near = dt.datetime.fromisoformat(log[0].as_of) if log else dt.datetime.now(dt.UTC)
-    newest = [version for _, version in place.registry.newest(MODELS, near)]
-    found = [_found(place, version, version == champion) for version in newest]
-    if not found:
+    versions = [version for _, version in place.registry.newest(MODELS, near)]
+    if not versions:
         return tag("p", "No model was trained yet.")
-    names = list(dict.fromkeys(name for own in found for name in list(own["metrics"])[:2]))
-    rows = [_model(place.name, own, names) for own in found]
-    columns = ("Model", "", "Data of", "Rows", *(meaning(name).name for name in names), "Verdict")
-    listed = table(f"The newest {len(rows)} models, by the moment of their data", columns, rows)
-    return join([listed, comparison_form(place.name, "champion", found[0]["version"])])
+    listed = models_table(place, versions, champion, f"The newest {len(versions)} models, by the moment of their data")
+    others = [version for version in versions if version != champion]
+    pair = ("champion", others[0]) if others[:1] == versions[:1] else (*others[:1], "champion")
+    return join([listed, comparison_form(place.name, pair[0], pair[-1])])
 
 
-def _found(place: Place, version: str, champion: bool) -> dict[str, Any]:
-    """What is known of a model at a glance; of one that cannot be read, why."""
-    unread: dict[str, Any] = {"version": version, "champion": champion, "metrics": {}, "passed": None}
-    try:
-        return row(place.registry, version, champion)
-    except PipelineError as error:
-        return {**unread, "problem": str(error)}
-
-
-def _model(use_case: str, own: dict[str, Any], names: Sequence[str]) -> Row:
-    heading = link(own["version"], use_case, "models", own["version"])
-    if "problem" in own:
-        return Row(join([heading, problem(own["problem"])]), [""] * (len(names) + 4))
-    made_up = tag("small", "synthetic data") if own["synthetic"] else ""
-    role = words.role(own["champion"])
-    cells = [role, words.aged(own["as_of"]), f"{own['rows']:,}", *(_metric(own["metrics"].get(name)) for name in names)]
-    return Row(join([heading, made_up]), [*cells, words.verdict(own["passed"])])
-
-
-def _metric(own: Any) -> Markup:
-    return join([measured(own), tag("small", interval(own))]) if own else join([NONE])
-
-
-def _log(place: Place, log: Sequence[Promotion]) -> Markup:
-    if not log:
+def _log(known: Known) -> Markup:
+    if not known.log:
         return tag("p", "Nothing was promoted yet.")
-    return log_table(place.name, log, f"The newest {len(log)} entries of the promotion log")
+    caption = f"The newest {len(known.log)} entries of the promotion log"
+    return log_table(known.place.name, known.log, caption)
 
 
-def _runs(name: str) -> Markup:
+def _runs(known: Known) -> Markup:
+    name = known.place.name
     found = newest_of(name, MODES, RUNS)
     if not found:
         return tag("p", "None of its DAGs has run in this Airflow yet.")
-    rows = [Row(run.run_id, words.run_cells(run, name)) for run in found]
+    rows = [Row(_run(name, run), words.run_cells(run, name)) for run in found]
     return table(f"The newest {len(rows)} runs of its DAGs", ("Run", "DAG", "State", "Due", "Took"), rows)
+
+
+def _run(name: str, run: Run) -> Markup:
+    return link(run.run_id, dag_of(name, run.mode), "runs", run.run_id)
 
 
 def _decisions(visitor: Visitor, place: Place, log: Sequence[Promotion]) -> dict[str, Markup]:
@@ -133,3 +158,15 @@ def _decisions(visitor: Visitor, place: Place, log: Sequence[Promotion]) -> dict
         told = "Starts a run of the training DAG as of now; what it trains becomes champion by the same gate as ever."
         forms.append(decision(visitor, "Retrain", (place.name, "retrain"), {}, told))
     return {"Decide": tag("div", *forms, class_="decisions")} if forms else {}
+
+
+PARTS: dict[str, Callable[[Known], Markup]] = {
+    "Performance": _performance,
+    "Drift": _drift,
+    "Data": _data,
+    "Monitoring": _monitoring,
+    "Models": _models,
+    "Promotions": _log,
+    "Runs": _runs,
+}
+"""Title -> what makes a section."""

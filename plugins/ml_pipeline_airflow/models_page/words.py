@@ -59,6 +59,17 @@ def ago(span: dt.timedelta) -> str:
     return "just now"
 
 
+def lasting(seconds: float) -> str:
+    """
+    >>> lasting(42.2), lasting(600.0), lasting(36000.0)
+    ('42 s', '10 min', '10 h')
+    """
+    for sign, length in (("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:,.0f} {sign}"
+    return f"{seconds:,.0f} s"
+
+
 def role(champion: bool) -> Markup:
     """Whether a model is champion."""
     return tag("span", "champion", class_="state good") if champion else Markup()
@@ -66,12 +77,12 @@ def role(champion: bool) -> Markup:
 
 def run(own: Run, use_case: str) -> Markup:
     """A run in a line: which DAG, how it went, when."""
-    return join([_dag(own, use_case), " ", state(own.state), " ", age(own.after.isoformat())])
+    return join([_dag(own, use_case), " ", state(own.state), tag("small", age(own.after.isoformat()))])
 
 
 def run_cells(own: Run, use_case: str) -> list[Markup]:
     """A run in cells: which DAG, how it went, when it was due, how long it took."""
-    took = NONE if own.seconds is None else plural(round(own.seconds), "second")
+    took = NONE if own.seconds is None else lasting(own.seconds)
     return [_dag(own, use_case), state(own.state), aged(own.after.isoformat()), join([took])]
 
 
