@@ -112,7 +112,13 @@ class Bootstrap(NamedTuple):
     blocks: Blocks | None = None
 
     def weights(self, rows: int) -> Iterator[Floats]:
-        """How often each row is drawn, which is Poisson distributed with mean 1; shape (rows,)."""
+        """How often each row is drawn, which is Poisson distributed with mean 1; shape (rows,).
+
+        Raises:
+            ValueError: there are blocks for another number of rows.
+        """
+        if self.blocks is not None and len(self.blocks) != rows:
+            raise ValueError(f"{len(self.blocks)} rows have blocks, and there are {rows}")
         chance = np.random.default_rng(self.seed)
         size = rows if self.blocks is None else int(self.blocks.max(initial=-1)) + 1
         for _ in range(self.times):

@@ -97,7 +97,7 @@ def _mean(values: Floats, classes: Sequence[str] = ()) -> float:
 
 
 def _of_day(outcome: Outcome, rows: npt.NDArray[np.intp], seed: int) -> dict[str, float]:
-    own = outcome._replace(y=outcome.y[rows], p=outcome.p[rows], slices={})
+    own = outcome._replace(y=outcome.y[rows], p=outcome.p[rows], slices={}, blocks=None)
     found = measured(own, Rules({}, {}, REPLICATES, seed))["metrics"]
     return {f"{name}{end}": metric[part] for name, metric in found.items() for end, part in ENDS.items()}
 

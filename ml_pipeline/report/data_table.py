@@ -59,7 +59,7 @@ def _runs(visits: Sequence[Visit]) -> Markup:
     sources = [source for source, name in measured if name == "unmatched"]
     rows = [
         Row(
-            visit.when.replace(" ", "\xa0"),
+            tag("time", visit.when),
             [
                 f"{visit.measures[COMBINED, 'rows']:,.0f}",
                 f"{sum(aside for aside, _ in visit.set_aside.values()):,}",

@@ -135,7 +135,7 @@ def _judged(watched: Watched, version: str, now: Mapping[str, Any], then: Mappin
         Row(meaning(name).name, [_value(own), _value(promised[name]) if name in promised else NONE])
         for name, own in now["metrics"].items()
     ]
-    caption = f"{version}: {plural(now['rows'], 'row')} that came true, beside its test rows"
+    caption = f"{version}: {plural(now['rows'], 'row')} that came true, beside test rows"
     parts = [table(caption, ("Metric", "Came true", "Test rows"), rows)]
     return join([*parts, slices.section(now, watched.config.evaluate)] if now.get("slices") else parts)
 

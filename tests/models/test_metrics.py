@@ -103,6 +103,12 @@ def test_rows_of_a_block_count_as_one() -> None:
         assert drawn[name] == pytest.approx(once[name], rel=1e-9)
 
 
+def test_blocks_of_other_rows_are_refused() -> None:
+    y, p, _ = rows(3, 200, 10**6)
+    with pytest.raises(ValueError, match="100 rows have blocks, and there are 200"):
+        metrics.replicates(y, p, metrics.Bootstrap(5, 10, np.arange(100)))
+
+
 def test_an_interval_leaves_out_what_is_not_known() -> None:
     assert metrics.interval(np.array([np.nan, 1.0, 3.0]), level=0.5) == (1.5, 2.5)
     assert np.isnan(metrics.interval(np.array([np.nan]))).all()
