@@ -7,6 +7,7 @@ every hour. Truth: slow roads and heavy parcels make late.
 from __future__ import annotations
 
 import datetime as dt
+import importlib
 import json
 import logging
 import shutil
@@ -213,11 +214,19 @@ def _source(folder: Path, skip: tuple[str, ...]) -> dict[str, str]:
     return SOURCE(folder, skip) if folder == versions.PACKAGE else SOURCE.__wrapped__(folder, skip)
 
 
+OTHERS: set[str] = set()
+"""Folders of packages that a fixture leaves installed until the end."""
+
+
 @contextmanager
 def installed(site: Path) -> Iterator[None]:
-    """The packages of a folder can be imported, and their use cases found."""
+    """The packages of a folder can be imported, and their use cases found; those of `OTHERS` are as if not there.
+
+    What is installed belongs to a model's version, and another process would not have them.
+    """
     with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(site))
+        patch.setattr(sys, "path", [str(site), *(own for own in sys.path if own not in OTHERS)])
+        importlib.invalidate_caches()
         patch.setattr(versions, "_source", _source)
         Parcels(site, "").forget()
         yield

@@ -20,19 +20,21 @@ def ready_soon(server: Any) -> Any:
 
     The API server calls it when it starts. The page is made meanwhile, so that its first visitor need not wait.
     """
-    Thread(target=_page, name="models-page", daemon=True).start()
+    Thread(target=_ready, name="models-page", daemon=True).start()
     return server
 
 
 async def models_page(scope: Message, receive: Any, send: Any) -> None:
     """The page as an ASGI application."""
-    await _page()(scope, receive, send)
-
-
-def _page() -> Any:
     from ml_pipeline_airflow.models_page.app import app
 
-    return app()
+    await app()(scope, receive, send)
+
+
+def _ready() -> None:
+    from ml_pipeline_airflow.models_page.app import ready
+
+    ready()
 
 
 class ModelsPlugin(AirflowPlugin):

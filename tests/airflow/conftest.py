@@ -16,6 +16,7 @@ import pytest
 
 from tests.airflow import worker
 from tests.airflow.stand_in_image import stand_in_image
+from tests.conftest import OTHERS
 
 if TYPE_CHECKING:
     import docker
@@ -73,6 +74,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     from ml_pipeline import discovery
 
     sys.path.insert(0, str(folder))
+    OTHERS.add(str(folder))
     _forget(discovery)
     yield folder
     sys.path.remove(str(folder))

@@ -39,8 +39,8 @@ class ModelsSite(NamedTuple):
         return self._said(["airflow", *words])
 
     def _said(self, command: list[str]) -> str:
-        own = dict(self.environment)
-        done = subprocess.run(command, check=False, env=own, capture_output=True, text=True, timeout=PATIENCE)
+        own = dict(self.environment)  # a whole run is a dozen processes, one after the other: it needs more patience
+        done = subprocess.run(command, check=False, env=own, capture_output=True, text=True, timeout=3 * PATIENCE)
         assert not done.returncode, done.stdout + done.stderr
         return done.stdout
 

@@ -85,7 +85,7 @@ def test_its_report_is_shown_as_it_was_written_and_may_run_nothing(ask: Ask, cha
 def test_two_models_are_compared(ask: Ask, champion: Parcels) -> None:
     champion.run("offline", as_of=champion.next_night)
     page = ask("viewer").get("/ml-pipeline/parcels/compare", params={"old": "candidate", "new": "champion"}).text
-    assert "parcels, as of 2024-02-05 23:00 UTC" in page
+    assert "parcels<small>as of 2024-02-05 23:00 UTC" in page
     assert "standard errors" in page
 
 
@@ -120,8 +120,11 @@ def monitored(champion: Parcels, airflow_database: None) -> Iterator[Callable[[d
     """Monitor as of a moment, in a run of Airflow's."""
     from airflow.models.dagrun import DagRun
     from airflow.utils.session import create_session
+    from airflow.utils.state import DagRunState
     from ml_pipeline_airflow.request import run_name
     from sqlalchemy import delete
+
+    ended = DagRunState.SUCCESS
 
     def run(as_of: dt.datetime) -> None:
         run_id = f"manual__{as_of:%Y%m%d%H}"
@@ -129,7 +132,7 @@ def monitored(champion: Parcels, airflow_database: None) -> Iterator[Callable[[d
         champion.run("monitoring", as_of=as_of, run_id=run_name("monitoring", run_id), parameters=settings)
         with create_session() as session:
             session.add(
-                DagRun(dag_id="parcels.monitoring", run_id=run_id, run_type="manual", run_after=as_of, state="success")
+                DagRun(dag_id="parcels.monitoring", run_id=run_id, run_type="manual", run_after=as_of, state=ended)
             )
 
     yield run
@@ -171,7 +174,7 @@ def test_without_a_reason_nothing_is_decided(ask: Ask, champion: Parcels) -> Non
     champion.run("offline", as_of=champion.next_night)
     before = champion.registry.promotions()
     answer = _send(ask("admin"), "/ml-pipeline/parcels", "Roll back", "  ")
-    assert "a reason is missing" in answer.text
+    assert "A reason is missing" in answer.text
     assert answer.status_code == 422
     assert champion.registry.promotions() == before
 
@@ -244,9 +247,9 @@ def test_a_store_that_is_away_is_a_sentence(ask: Ask, tmp_path: Path, monkeypatc
     monkeypatch.setenv("ML_PIPELINE_STORE", str(tmp_path / "file/store"))
     glance = ask("viewer").get("/ml-pipeline/")
     assert glance.status_code == 200
-    assert "the folder cannot be used as a store" in glance.text
+    assert "The folder cannot be used as a store" in glance.text
     page = ask("viewer").get("/ml-pipeline/parcels")
-    assert "the folder cannot be used as a store" in page.text
+    assert "The folder cannot be used as a store" in page.text
     monkeypatch.delenv("ML_PIPELINE_STORE")
     assert "Airflow was started without an object store" in ask("viewer").get("/ml-pipeline/").text
 
@@ -254,16 +257,54 @@ def test_a_store_that_is_away_is_a_sentence(ask: Ask, tmp_path: Path, monkeypatc
 def test_a_report_that_cannot_be_read_is_a_sentence(ask: Ask, champion: Parcels) -> None:
     path = f"/ml-pipeline/parcels/models/{champion.registry.champion()}"
     champion.room.put(f"models/{champion.registry.champion()}/report.html", b"\xff\xfe\x00")
-    assert "the stored page cannot be read" in ask("viewer").get(f"{path}/report").text
+    assert "The stored page cannot be read" in ask("viewer").get(f"{path}/report").text
     champion.room.delete(f"models/{champion.registry.champion()}/report.html")
     assert "has no report" in ask("viewer").get(f"{path}/report").text
+
+
+def test_what_monitoring_left_damaged_is_a_sentence(
+    ask: Ask, champion: Parcels, monitored: Callable[[dt.datetime], None]
+) -> None:
+    champion.run("online", as_of=AS_OF)
+    monitored(AS_OF + 4 * DAY)
+    (key,) = [key for key in champion.objects("runs/") if key.endswith("monitor/result.json")]
+    champion.room.put(key, b"{}")
+    page = ask("viewer").get("/ml-pipeline/parcels")
+    assert page.status_code == 200
+    assert "What a run of monitoring left cannot be read" in page.text
+    assert champion.registry.champion() in page.text
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("parcels.monitoring/runs/nowhere", "There is no such run"),
+        ("others.etl/runs/manual__1", "The DAG is of no use case"),
+        ("nowhere.monitoring/runs/a", "There is no such"),
+    ],
+)
+def test_a_run_that_made_no_model_says_so(ask: Ask, path: str, told: str) -> None:
+    answer = ask("viewer").get(f"/ml-pipeline/{path}")
+    assert answer.status_code == 404
+    assert told in answer.text
+
+
+def test_a_run_of_monitoring_leads_to_what_it_found(
+    ask: Ask, champion: Parcels, monitored: Callable[[dt.datetime], None]
+) -> None:
+    champion.run("online", as_of=AS_OF)
+    monitored(AS_OF + 4 * DAY)
+    page = ask("viewer").get("/ml-pipeline/parcels").text
+    run = re.search('href="(/ml-pipeline/parcels.monitoring/runs/[^"]*)"', page)
+    assert run
+    assert "What a run made" in ask("viewer").get(run[1]).text
 
 
 def test_parameters_that_were_tampered_with_spoil_one_section(ask: Ask, champion: Parcels) -> None:
     champion.room.put(f"models/{champion.registry.champion()}/parameters.yaml", b"model: other\n")
     page = ask("viewer").get("/ml-pipeline/parcels/models/champion")
     assert page.status_code == 200
-    assert "a stored object is not what was written" in page.text
+    assert "A stored object is not what was written" in page.text
     assert "3 snapshots" in page.text
 
 

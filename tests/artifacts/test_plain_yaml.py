@@ -35,6 +35,14 @@ def test_any_other_yaml_reader_finds_the_same(value: Any) -> None:
     assert yaml.load(plain_yaml.dump(value), Loader=yaml.SafeLoader) == value
 
 
+@settings(max_examples=100)
+@given(st.dictionaries(st.sampled_from(["a", "b_c", "d"]), plain))
+@example({"a": "x\nb_c: 1\n\nd: 2", "b_c": [["- d: 3"], {"d:": 4}], "d": ""})
+def test_some_keys_are_cut_out_as_if_there_were_no_others(value: dict[str, Any]) -> None:
+    kept = {name: own for name, own in value.items() if name != "b_c"}
+    assert plain_yaml.load(plain_yaml.cut(plain_yaml.dump(value), ["a", "d"])) == (kept or None)
+
+
 @given(st.floats())
 @example(-0.0)
 @example(5e-324)

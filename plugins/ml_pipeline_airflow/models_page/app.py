@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
+from importlib import import_module
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -14,6 +16,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from ml_pipeline.discovery import names
 from ml_pipeline.errors import FAULTS, PipelineError
 from ml_pipeline_airflow.models_page import actions, comparison, graphs, model, run, runs, stored, use_case, use_cases
 from ml_pipeline_airflow.models_page.address import PREFIX
@@ -37,6 +40,14 @@ def app() -> FastAPI:
     for kind in (PipelineError, HTTPException, RequestValidationError, *FAULTS):
         made.add_exception_handler(kind, _failed)
     return made
+
+
+def ready() -> None:
+    """Make the page, and see what the first visitor would wait for: imports, the database, the store."""
+    app()
+    import_module("pyarrow.parquet")
+    with suppress(PipelineError, *FAULTS):
+        use_cases.rows(names())
 
 
 def may_read(visitor: Visit, name: str) -> None:

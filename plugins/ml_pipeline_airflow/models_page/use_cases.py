@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -28,12 +29,18 @@ COLUMNS = ("Use case", "Champion", "Health", "Last runs")
 
 def show(visitor: Visitor) -> HTMLResponse:
     """Those that the visitor may read; of one that is broken why, in its own line."""
-    shown = [name for name in names() if visitor.may_read(name)]
-    with ThreadPoolExecutor(AT_ONCE) as readers:
-        rows = list(readers.map(_row, shown))
-    body = table("Use cases that you may read", COLUMNS, rows) if rows else tag("p", "There is none that you may read.")
+    found = rows([name for name in names() if visitor.may_read(name)])
+    body = (
+        table("Use cases that you may read", COLUMNS, found) if found else tag("p", "There is none that you may read.")
+    )
     header = [path(here="Use cases"), tag("h1", "Models"), tag("p", "Who predicts, how well, and since when.")]
     return page("Use cases", header, {"Use cases": body})
+
+
+def rows(shown: Sequence[str]) -> list[Row]:
+    """A line for each use case."""
+    with ThreadPoolExecutor(AT_ONCE) as readers:
+        return list(readers.map(_row, shown))
 
 
 def _row(name: str) -> Row:
