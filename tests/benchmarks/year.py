@@ -115,13 +115,14 @@ def _event(day: dt.date) -> Event:
     key = run_key(default_run_id("monitoring", moment(str(day), ZONE)), "monitor")
     verdict = msgspec.json.decode(_store().get(key), type=StageResult).verdict or {}
     drifted = [one for one in verdict["reasons"] if one.startswith(OF_A_COLUMN) and not one.startswith(OF_ALL)]
-    return Event(day, len(drifted), verdict["severity"] == "act")
+    return Event(day, len(drifted), verdict["severity"])
 
 
 def _tell(lines: Sequence[dict[str, Any]], rows: Rows, promoted: Sequence[dt.date], seen: Sequence[Event]) -> None:
-    found, drifted, urgent = rows.measured(), sum(one.drifted > 0 for one in seen), sum(one.act for one in seen)
+    found, drifted = rows.measured(), sum(one.drifted > 0 for one in seen)
+    severities = ", ".join(f"{count} {name}" for name, count in Counter(one.severity for one in seen).items())
     print(f"{len(lines)} days, {len(rows.y):,} flights scored, {len(promoted)} models promoted")
-    print(f"{len(seen)} weekly looks: {drifted} found drift, {urgent} said to act")
+    print(f"{len(seen)} weekly looks: {drifted} found drift; {severities}")
     for name in METRICS:
         champion, first, difference = (found[which][name] for which in ("metrics", "champion_metrics", "difference"))
         told = f"{shown(difference, champion, sign=True)} ({interval(difference, champion, sign=True)})"

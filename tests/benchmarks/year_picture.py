@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from ml_pipeline.report.document import style_of
 from ml_pipeline.report.markup import Markup, tag
-from ml_pipeline.report.plot import Plot, legend, mark, picture, text
+from ml_pipeline.report.plot import Plot, legend, picture, text
 from ml_pipeline.report.scale import around
 
 METRIC = "roc_auc"
-SIZE, STRIPS, ROW = (860.0, 360.0), 76.0, 20.0
+SIZE, STRIPS, ROW = (860.0, 360.0), 40.0, 20.0
 """The plot itself, and below it the rows of what happened."""
 SERIES = {"candidate": "metrics", "champion": "champion_metrics"}
 """Kind of a line -> where its values stand."""
@@ -22,11 +22,11 @@ RADIUS, MORE = 2.0, 0.35
 
 
 class Event(NamedTuple):
-    """What monitoring said on a day: how many columns have drifted, and whether to act."""
+    """What monitoring said on a day: how many columns have drifted, and the severity."""
 
     day: dt.date
     drifted: int
-    act: bool
+    severity: str
 
 
 def draw(weeks: Mapping[dt.date, Any], promoted: Sequence[dt.date], seen: Sequence[Event]) -> str:
@@ -61,9 +61,9 @@ def _series(plot: Plot, weeks: Mapping[dt.date, Any], kind: str, name: str) -> I
 
 
 def _strips(plot: Plot, promoted: Sequence[dt.date], seen: Sequence[Event]) -> Iterator[Markup]:
-    """A row each: promotions, drift, and where monitoring said to act."""
-    rows = [SIZE[1] - 4 + ROW * row for row in range(3)]
-    for row, name in zip(rows, ("promoted", "drift", "act"), strict=True):
+    """A row each: promotions, and columns that have drifted."""
+    rows = [SIZE[1] - 4 + ROW * row for row in range(2)]
+    for row, name in zip(rows, ("promoted", "drift"), strict=True):
         yield text(2.0, row + 4.5, name, "start", "name")
     for day in promoted:
         x = plot.x(day.toordinal())
@@ -73,8 +73,6 @@ def _strips(plot: Plot, promoted: Sequence[dt.date], seen: Sequence[Event]) -> I
         if one.drifted:
             size = RADIUS + MORE * (one.drifted - 1)
             yield tag("circle", class_="mark candidate", cx=x, cy=rows[1], r=size)
-        if one.act:
-            yield mark("champion", x, f"{rows[2]:.1f}")
 
 
 def _months(first: dt.date, last: dt.date) -> Iterator[tuple[float, str]]:
@@ -88,8 +86,8 @@ def _months(first: dt.date, last: dt.date) -> Iterator[tuple[float, str]]:
 def _spoken(weeks: Mapping[dt.date, Any], promoted: Sequence[dt.date], seen: Sequence[Event]) -> str:
     """What a reader who does not see it is told."""
     ahead = sum(own["metrics"][METRIC]["value"] > own["champion_metrics"][METRIC]["value"] for own in weeks.values())
-    drifted, urgent = sum(one.drifted > 0 for one in seen), sum(one.act for one in seen)
+    drifted = sum(one.drifted > 0 for one in seen)
     return (
         f"In {ahead} of {len(weeks)} weeks the retrained champions order flights better than the first model. "
-        f"{len(promoted)} models were promoted. Of {len(seen)} weekly looks {drifted} saw drift, {urgent} said to act."
+        f"{len(promoted)} models were promoted. Of {len(seen)} weekly looks {drifted} saw drift."
     )
