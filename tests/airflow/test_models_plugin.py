@@ -35,3 +35,11 @@ def test_addresses_are_below_the_path_that_airflow_is_served_at(monkeypatch: pyt
     monkeypatch.setenv("AIRFLOW__API__BASE_URL", "https://example.org/team/")
     assert page_url("parcels") == "/team/ml-pipeline/parcels"
     assert framed_url("parcels") == "/team/plugin/models/team/ml-pipeline/parcels"
+
+
+def test_getting_ready_makes_no_store(tmp_path: Path, airflow_database: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    from ml_pipeline_airflow.models_page.app import ready
+
+    monkeypatch.setenv("ML_PIPELINE_STORE", str(tmp_path / "store"))
+    ready()
+    assert not (tmp_path / "store").exists(), "it would belong to the API server, and containers could not write to it"

@@ -16,7 +16,9 @@ from ml_pipeline.columns import Category, Floats, missing, take
 from ml_pipeline.contract import StageResult
 from ml_pipeline.discovery import UseCase
 from ml_pipeline.handlers import scored_runs
+from ml_pipeline.handlers.archive import Archive
 from ml_pipeline.models.evaluation import CANDIDATE, CHAMPION, Rules, Scored, measure
+from ml_pipeline.monitoring.served import SEVERAL
 from ml_pipeline.monitoring.truth import Days, Truth, hashed
 
 REPLICATES, SEED = 200, 1
@@ -36,9 +38,13 @@ class Rows(NamedTuple):
         return Rows(*(column[own] for column in self))
 
     def measured(self) -> dict[str, Any]:
-        """Both on the same rows, with intervals, and the paired difference: the champions' less the first's."""
-        predictions = {CANDIDATE: self.champion, CHAMPION: self.first}
-        return measure(Scored(self.y, predictions, {}), Rules({}, {}, REPLICATES, SEED))
+        """Both on the same rows, with intervals, and the paired difference: the champions' less the first's.
+
+        Rows of a day resemble one another: whole days are drawn, where there are several.
+        """
+        days, of_day = np.unique(self.days, return_inverse=True)
+        predictions, blocks = {CANDIDATE: self.champion, CHAMPION: self.first}, of_day if len(days) >= SEVERAL else None
+        return measure(Scored(self.y, predictions, {}, blocks=blocks), Rules({}, {}, REPLICATES, SEED))
 
 
 def rows(store: Store, use_case: UseCase, span: tuple[dt.datetime, dt.datetime], truth: Sequence[str]) -> Rows:
@@ -61,7 +67,7 @@ def rows(store: Store, use_case: UseCase, span: tuple[dt.datetime, dt.datetime],
         again = np.asarray(model.transform(combined, first))
         return Rows(day, y, cast(Floats, predicted["prediction"])[true], again[true])
 
-    every = [of_day(run) for run in scored_runs.between(store, *span)]
+    every = [of_day(run) for run in scored_runs.between(Archive(store), *span)]
     return Rows(*(np.concatenate(columns) for columns in zip(*every, strict=True)))
 
 
