@@ -47,7 +47,7 @@ def app() -> FastAPI:
 def ready() -> None:
     """Make the page, and see what the first visitor would wait for: imports, the database, the store.
 
-    A store that is a folder, and that nothing was written to yet, is left to whoever writes first, as it is theirs then.
+    A store that is a folder, and that nothing was written to yet, is made by whoever writes first, and is theirs then.
     """
     app()
     import_module("pyarrow.parquet")
