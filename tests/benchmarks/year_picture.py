@@ -33,8 +33,7 @@ def draw(weeks: Mapping[dt.date, Any], promoted: Sequence[dt.date], seen: Sequen
     """An SVG picture that needs nothing else; the same facts give the same text."""
     days = [*weeks, *promoted, *(one.day for one in seen)]
     ends = (min(days).toordinal() - 2.0, max(days).toordinal() + 8.0)
-    values = [found[METRIC][end] for own in weeks.values() for name in SERIES.values() if (found := own[name])
-              for end in ("low", "high")]  # fmt: skip
+    values = [own[name][METRIC]["value"] for own in weeks.values() for name in SERIES.values()]
     plot = Plot.of(x=ends, y=around(min(values), max(values)), size=SIZE)
     parts = [
         plot.axes("", "ROC-AUC of a week's flights", ticks=list(_months(min(days), max(days)))),
@@ -56,7 +55,6 @@ def _series(plot: Plot, weeks: Mapping[dt.date, Any], kind: str, name: str) -> I
     found = [own[name][METRIC] for own in weeks.values()]
     yield plot.line(kind, places, [own["value"] for own in found])
     for place, own in zip(places, found, strict=True):
-        yield plot.whisker(kind, place, (own["low"], own["high"]))
         yield plot.dot(kind, place, own["value"])
 
 
