@@ -90,7 +90,11 @@ class FileSource(ABC):
         """What to say of a file that is not what it should be."""
         words = " ".join(str(error).split())
         absent = isinstance(error, FileNotFoundError)
-        do = "put it there, or correct the source's address in pipeline.yaml" if absent else "deliver the file again"
+        do = (
+            "put it there, or correct its address (a source's is in pipeline.yaml)"
+            if absent
+            else "deliver the file again"
+        )
         return DataError(f"{file.name} cannot be read", given=words, expected=self.content, do=do)
 
     def columns(self, file: File, names: Sequence[str]) -> list[str]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ml_pipeline.config import SEVERAL
 from ml_pipeline.monitoring.measure import MEASURES
 from ml_pipeline.monitoring.schema_change import changes
 from ml_pipeline.monitoring.severity import Finding, Severity
@@ -16,8 +17,6 @@ from ml_pipeline.monitoring.visit import Visit, called
 
 USUAL = 5
 """Earlier runs from which on it is known what is usual."""
-SEVERAL = 5
-"""Records set aside below which their share says nothing."""
 NEAR = 0.5
 """Share of what the quarantine may hold from which on it is to be watched."""
 

@@ -13,7 +13,7 @@ from ml_pipeline.data.string_hash import Hashes
 from ml_pipeline.monitoring.performance import Outcome
 from ml_pipeline.monitoring.truth import Days
 
-SEVERAL = 5
+ENOUGH = 5
 """Days from which on it can be told how much they differ."""
 ENDS = ("value", "low", "high")
 
@@ -30,7 +30,7 @@ class Part(NamedTuple):
 def served(parts: Sequence[Part]) -> Outcome:
     """All parts of the classes that the first has; of a key that several predicted as of one moment that of the first.
 
-    Rows of one day are no independent ones: each day is a block, where there are `SEVERAL`.
+    Rows of one day are no independent ones: each day is a block, where there are `ENOUGH`.
     """
     first = parts[0].outcome
     alike = [own for own in parts if own.outcome.classes == first.classes]
@@ -41,7 +41,7 @@ def served(parts: Sequence[Part]) -> Outcome:
     rows = np.sort(np.unique(np.stack([keys, moments]), axis=1, return_index=True)[1])
     days, of_day = np.unique(np.concatenate([own.days for own in alike])[rows], return_inverse=True)
     y, p = (np.concatenate(own)[rows] for own in zip(*((own.outcome.y, own.outcome.p) for own in alike), strict=True))
-    return first._replace(y=y, p=p, slices=take(slices, rows), blocks=of_day if len(days) >= SEVERAL else None)
+    return first._replace(y=y, p=p, slices=take(slices, rows), blocks=of_day if len(days) >= ENOUGH else None)
 
 
 def promised(then: Sequence[Mapping[str, Any]], rows: Sequence[int]) -> dict[str, Any]:

@@ -6,20 +6,37 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx
 import pytest
 
 from ml_pipeline import discovery
 from ml_pipeline.api.settings import Settings
+from ml_pipeline.artifacts import embedded, store
 from ml_pipeline.contract import StageRequest
 from ml_pipeline.run import default_run_id, run
 from ml_pipeline.scaffold import new
 from tests.api_site import AS_OF, Shop, live
 
 Clients = Callable[..., httpx.Client]
+
+
+class Stoppable(NamedTuple):
+    """An S3 server that goes away, and comes back with all it had."""
+
+    uri: str
+    folder: Path
+
+    def stop(self) -> None:
+        """It answers no more."""
+        embedded.stop(self.folder)
+
+    def start(self) -> None:
+        """It answers again."""
+        embedded.start(self.folder)
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +67,24 @@ def trained_shop(use_cases: Path, tmp_path_factory: pytest.TempPathFactory) -> s
 def shop(use_cases: Path, trained_shop: str, tmp_path: Path) -> Shop:
     """The use case with a store of its own."""
     return Shop(use_cases, str(shutil.copytree(trained_shop, tmp_path / "store")))
+
+
+@pytest.fixture
+def stoppable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stoppable]:
+    """An S3 server of this test's own, in whose environment it is; clients soon say that it is away."""
+    folder = tmp_path / "embedded"
+    folder.mkdir()
+    monkeypatch.setattr(embedded, "S3_PORT", 0)
+    monkeypatch.setattr(store, "RETRY", {"max_retries": 1, "retry_timeout": timedelta(seconds=2)})
+    endpoint = embedded.start(folder)
+    try:
+        for name, value in endpoint.environment.items():
+            monkeypatch.setenv(name, value)
+        store._client.cache_clear()
+        yield Stoppable(endpoint.uri, folder)
+    finally:
+        embedded.stop(folder)
+        store._client.cache_clear()
 
 
 @pytest.fixture

@@ -1,16 +1,14 @@
 from __future__ import annotations
 
-from datetime import timedelta
 from pathlib import Path
 
 import httpx
 import pytest
 
-from ml_pipeline.artifacts import embedded, store
-from ml_pipeline.artifacts.store import Store, _client
+from ml_pipeline.artifacts.store import Store
 from ml_pipeline.contract import StageRequest
 from ml_pipeline.run import default_run_id, run
-from tests.api.conftest import Clients
+from tests.api.conftest import Clients, Stoppable
 from tests.api_site import AS_OF, RECORD, Shop, await_true, live
 
 
@@ -45,33 +43,19 @@ def asked_of_the_store(client: httpx.Client) -> list[httpx.Response]:
 
 
 @pytest.mark.store
-def test_a_store_that_goes_away_is_a_503_and_scoring_goes_on(
-    use_cases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "embedded"
-    folder.mkdir()
-    monkeypatch.setattr(embedded, "S3_PORT", 0)
-    monkeypatch.setattr(store, "RETRY", {"max_retries": 1, "retry_timeout": timedelta(seconds=2)})
-    endpoint = embedded.start(folder)
-    try:
-        for name, value in endpoint.environment.items():
-            monkeypatch.setenv(name, value)
-        _client.cache_clear()
-        run(StageRequest("shop", "offline", (), default_run_id("offline", AS_OF), AS_OF, endpoint.uri))
-        assert Store(endpoint.uri).within("shop").keys("models/")
-        settings = Shop(use_cases, endpoint.uri).settings()
-        with live(settings) as url, httpx.Client(base_url=url, timeout=60) as client:
-            assert client.get("/ready").status_code == 200
-            assert client.post("/shop/online/serve", json=RECORD).status_code == 200
-            embedded.stop(folder)
-            for answer in asked_of_the_store(client):
-                assert answer.status_code == 503, answer.text
-                assert int(answer.headers["retry-after"]) > 0
-                assert "the object store did not answer as it should" in answer.text
-                assert "Traceback" not in answer.text
-            assert client.post("/shop/online/serve", json=RECORD).status_code == 200
-            embedded.start(folder)
-            await_true(lambda: client.get("/ready").status_code == 200)
-    finally:
-        embedded.stop(folder)
-        _client.cache_clear()
+def test_a_store_that_goes_away_is_a_503_and_scoring_goes_on(use_cases: Path, stoppable: Stoppable) -> None:
+    run(StageRequest("shop", "offline", (), default_run_id("offline", AS_OF), AS_OF, stoppable.uri))
+    assert Store(stoppable.uri).within("shop").keys("models/")
+    settings = Shop(use_cases, stoppable.uri).settings()
+    with live(settings) as url, httpx.Client(base_url=url, timeout=60) as client:
+        assert client.get("/ready").status_code == 200
+        assert client.post("/shop/online/serve", json=RECORD).status_code == 200
+        stoppable.stop()
+        for answer in asked_of_the_store(client):
+            assert answer.status_code == 503, answer.text
+            assert int(answer.headers["retry-after"]) > 0
+            assert "the object store did not answer as it should" in answer.text
+            assert "Traceback" not in answer.text
+        assert client.post("/shop/online/serve", json=RECORD).status_code == 200
+        stoppable.start()
+        await_true(lambda: client.get("/ready").status_code == 200)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +12,9 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from ml_pipeline.api import monitoring_metrics
 from ml_pipeline.api.settings import Settings
-from ml_pipeline.artifacts import embedded, store
-from ml_pipeline.artifacts.store import Store, _client
+from ml_pipeline.artifacts.store import Store
 from ml_pipeline.monitoring.severity import SEVERITIES
-from tests.api.conftest import Clients
+from tests.api.conftest import Clients, Stoppable
 from tests.api_site import Shop, await_true, live
 from tests.conftest import AS_OF
 
@@ -98,28 +96,14 @@ def test_what_was_never_monitored_has_no_severity(empty_shop: Shop, client_of: C
 
 
 @pytest.mark.store
-def test_where_the_store_goes_away_values_stay_and_grow_old(
-    use_cases: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    folder = tmp_path / "embedded"
-    folder.mkdir()
-    monkeypatch.setattr(embedded, "S3_PORT", 0)
-    monkeypatch.setattr(store, "RETRY", {"max_retries": 1, "retry_timeout": timedelta(seconds=2)})
-    endpoint = embedded.start(folder)
-    try:
-        for name, value in endpoint.environment.items():
-            monkeypatch.setenv(name, value)
-        _client.cache_clear()
-        Store(endpoint.uri).within("shop").put(KEY, SUMMARY)
-        settings = Shop(use_cases, endpoint.uri).settings(services=("offline/train",))
-        with live(settings) as url, httpx.Client(base_url=url, timeout=60) as client:
-            await_true(lambda: scraped(client, "monitoring_severity"))
-            embedded.stop(folder)
-            await_true(lambda: scraped(client, "monitoring_stale_seconds")[()] > 3)
-            assert scraped(client, "monitoring_severity") == {(): SEVERITIES.index("watch")}
-            assert scraped(client, "truth_coverage") == {("m1",): 0.75}
-            embedded.start(folder)
-            await_true(lambda: scraped(client, "monitoring_stale_seconds")[()] < 3)
-    finally:
-        embedded.stop(folder)
-        _client.cache_clear()
+def test_where_the_store_goes_away_values_stay_and_grow_old(use_cases: Path, stoppable: Stoppable) -> None:
+    Store(stoppable.uri).within("shop").put(KEY, SUMMARY)
+    settings = Shop(use_cases, stoppable.uri).settings(services=("offline/train",))
+    with live(settings) as url, httpx.Client(base_url=url, timeout=60) as client:
+        await_true(lambda: scraped(client, "monitoring_severity"))
+        stoppable.stop()
+        await_true(lambda: scraped(client, "monitoring_stale_seconds")[()] > 3)
+        assert scraped(client, "monitoring_severity") == {(): SEVERITIES.index("watch")}
+        assert scraped(client, "truth_coverage") == {("m1",): 0.75}
+        stoppable.start()
+        await_true(lambda: scraped(client, "monitoring_stale_seconds")[()] < 3)

@@ -18,7 +18,7 @@ from ml_pipeline.discovery import UseCase
 from ml_pipeline.handlers import scored_runs
 from ml_pipeline.handlers.archive import Archive
 from ml_pipeline.models.evaluation import CANDIDATE, CHAMPION, Rules, Scored, measure
-from ml_pipeline.monitoring.served import SEVERAL
+from ml_pipeline.monitoring.served import ENOUGH
 from ml_pipeline.monitoring.truth import Days, Truth, hashed
 
 REPLICATES, SEED = 200, 1
@@ -43,7 +43,7 @@ class Rows(NamedTuple):
         Rows of a day resemble one another: whole days are drawn, where there are several.
         """
         days, of_day = np.unique(self.days, return_inverse=True)
-        predictions, blocks = {CANDIDATE: self.champion, CHAMPION: self.first}, of_day if len(days) >= SEVERAL else None
+        predictions, blocks = {CANDIDATE: self.champion, CHAMPION: self.first}, of_day if len(days) >= ENOUGH else None
         return measure(Scored(self.y, predictions, {}, blocks=blocks), Rules({}, {}, REPLICATES, SEED))
 
 

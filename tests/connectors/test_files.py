@@ -138,7 +138,7 @@ def test_a_file_that_cannot_be_unpacked_is_named(
 
 @pytest.mark.parametrize("form", [CsvFiles, JsonFiles, ParquetFiles])
 def test_a_missing_file_is_named(tmp_path: Path, batches: Callable[..., Any], form: Any) -> None:
-    with pytest.raises(DataError, match=r"trips cannot be read. Given: .*No such file.*correct the source's address"):
+    with pytest.raises(DataError, match=r"trips cannot be read. Given: .*No such file.*correct its address"):
         batches(form(TYPES, address=tmp_path / "trips"))
 
 
