@@ -59,7 +59,7 @@ class Endpoint(NamedTuple):
 def start(folder: Path = FOLDER) -> Endpoint:
     """Start the store of a folder, or find it running; keys and data are made the first time and then kept.
 
-    A store that runs on another address than containers now need is started again on the right one.
+    One that runs is started again where containers now need it at another address, or where its disk has been full.
 
     Raises:
         UsageError: the server's program is not installed.
@@ -68,7 +68,7 @@ def start(folder: Path = FOLDER) -> Endpoint:
     folder = _private(folder)
     with _alone(folder):
         found = status(folder)
-        if found and _address_of(found) == bridge_address():
+        if found and _address_of(found) == bridge_address() and not _was_full(folder):
             return found
         _end(folder)
         return _begin(folder)
@@ -279,6 +279,12 @@ def _end(folder: Path) -> bool:
         for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):  # noqa: S108
             left.unlink(missing_ok=True)
     return ended
+
+
+def _was_full(folder: Path) -> bool:
+    """A part of weed's index that once found no room refuses all that comes, with room or without, until a new start."""
+    with (folder / "log").open("rb") as log:
+        return any(b"no space left on device" in line for line in log)
 
 
 def _address_of(endpoint: Endpoint) -> str:

@@ -33,7 +33,7 @@ WAKES = 180.0
 class StoreServer:
     """The embedded object store on a disk of its own, reached by way of a wire."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, near: str = GATEWAY) -> None:
         self.folder, self.disk = folder, folder / "data"
         self.disk.mkdir(parents=True)
         command = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "store", str(self.disk)]
@@ -41,7 +41,7 @@ class StoreServer:
         if made.returncode:
             raise RuntimeError(f"a disk that can be full needs a mount, and this one failed: {made.stderr.decode()}")
         self.endpoint = embedded.start(folder)
-        self.wire = Wire(_address(self.endpoint), GATEWAY)
+        self.wire = Wire(_address(self.endpoint), near)
 
     @property
     def environment(self) -> dict[str, str]:
@@ -55,7 +55,10 @@ class StoreServer:
         until(lambda: process.running(self.folder) is None)
 
     def start(self) -> None:
-        """Again, on the port that it had, or, where somebody has taken that meanwhile, on another."""
+        """Again, on the port that it had, or, where somebody has taken that meanwhile, on another.
+
+        One that runs stays as it is, unless its disk has been full.
+        """
         self.wire.target = _address(embedded.start(self.folder))
 
     def fill(self) -> None:
@@ -69,7 +72,11 @@ class StoreServer:
         (self.disk / "filler").unlink(missing_ok=True)
 
     def ready(self) -> None:
-        """Wait until it takes objects: after a full disk it looks for room once a minute."""
+        """As it is after somebody has looked: started again where its disk was full, and taking objects.
+
+        It looks for room once a minute.
+        """
+        self.start()
         end = time.monotonic() + WAKES
         while not self._takes():
             if time.monotonic() > end:
