@@ -282,7 +282,7 @@ def _end(folder: Path) -> bool:
 
 
 def _was_full(folder: Path) -> bool:
-    """A part of weed's index that once found no room refuses all that comes, with room or without, until a new start."""
+    """A part of its index that once found no room refuses all that comes, whatever there is, until the next start."""
     with (folder / "log").open("rb") as log:
         return any(b"no space left on device" in line for line in log)
 
