@@ -19,7 +19,7 @@ def sweep(store: Store, now: dt.datetime) -> list[str]:
     Of a dataset without a manifest they go once the youngest is a day old. Raw snapshots are left alone: they may be
     all there is of a past, and parts of one that was forgotten may be shared by others.
     """
-    rooms = [store.within(use_case) for use_case in store.folders("")] if store.is_made() else []
+    rooms = [store.within(use_case) for use_case in store.folders("")]
     return [room.address(folder) for room in rooms for folder in _abandoned(room, now) if _remove(room, folder, now)]
 
 

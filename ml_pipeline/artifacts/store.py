@@ -61,10 +61,6 @@ class Store:
         """The full URI of a key."""
         return f"{self.uri}/{self.prefix}{key}"
 
-    def is_made(self) -> bool:
-        """Whether there is a store to look into: one that is a folder is made when it is first used."""
-        return not self.uri.startswith("file://") or Path(self.uri.removeprefix("file://")).is_dir()
-
     def get(self, key: str) -> bytes:
         """The bytes of an object.
 
@@ -72,7 +68,7 @@ class Store:
             NotFoundError: there is none.
         """
         with self._explained(key):
-            content: bytes = _client(self.uri).get(self.prefix + key).bytes().to_bytes()
+            content: bytes = _reading(self.uri).get(self.prefix + key).bytes().to_bytes()
         return content
 
     def reader(self, key: str) -> IO[bytes]:
@@ -84,12 +80,12 @@ class Store:
             NotFoundError: there is none.
         """
         with self._explained(key):
-            found = _client(self.uri).head(self.prefix + key)
+            found = _reading(self.uri).head(self.prefix + key)
 
         def fetch(start: int, end: int) -> bytes:
             options = {"range": (start, end), "if_match": found["e_tag"]}
             with self._explained(key):
-                content: bytes = _client(self.uri).get(self.prefix + key, options=options).bytes().to_bytes()
+                content: bytes = _reading(self.uri).get(self.prefix + key, options=options).bytes().to_bytes()
             return content
 
         return BufferedReader(StoredFile(found["size"], fetch), READ_BYTES)
@@ -113,13 +109,13 @@ class Store:
     def delete(self, key: str) -> None:
         """Remove an object; no error where there is none."""
         with suppress(NotFoundError), self._explained(key):
-            _client(self.uri).delete(self.prefix + key)
+            _reading(self.uri).delete(self.prefix + key)
 
     def exists(self, key: str) -> bool:
         """Whether there is an object."""
         try:
             with self._explained(key):
-                _client(self.uri).head(self.prefix + key)
+                _reading(self.uri).head(self.prefix + key)
         except NotFoundError:
             return False
         return True
@@ -131,20 +127,20 @@ class Store:
             if start and self.uri.startswith("file://"):
                 found = list(keys_after(Path(self.uri.removeprefix("file://")), self.prefix + folder, start))
             else:
-                pages = _client(self.uri).list(self.prefix + folder, offset=start)
+                pages = _reading(self.uri).list(self.prefix + folder, offset=start)
                 found = [item["path"] for page in pages for item in page]
         return sorted(path.removeprefix(self.prefix) for path in found)
 
     def written(self, folder: str) -> dict[str, dt.datetime]:
         """Keys of all objects at any depth below a folder, and when each was written, by the store's clock."""
         with self._explained(folder):
-            found = [item for page in _client(self.uri).list(self.prefix + folder) for item in page]
+            found = [item for page in _reading(self.uri).list(self.prefix + folder) for item in page]
         return {item["path"].removeprefix(self.prefix): item["last_modified"] for item in found}
 
     def folders(self, folder: str) -> list[str]:
         """Names of the folders directly in a folder, sorted."""
         with self._explained(folder):
-            listed = _client(self.uri).list_with_delimiter(self.prefix + folder)
+            listed = _reading(self.uri).list_with_delimiter(self.prefix + folder)
         return sorted(path.rstrip("/").rpartition("/")[2] for path in listed["common_prefixes"])
 
     def verified(self, key: str, sha256: str) -> bytes:
@@ -264,6 +260,14 @@ def _failure(address: str, reason: str) -> StoreError:
         if local
         else "check that it runs, has room left and is at AWS_ENDPOINT_URL; `ml-pipeline store start` starts ours",
     )
+
+
+def _reading(uri: str) -> Any:
+    """The client of a store for what is there: a folder is made when something is first written, and empty before."""
+    from obstore.store import MemoryStore
+
+    local = uri.startswith("file://") and not Path(uri.removeprefix("file://")).exists()
+    return MemoryStore() if local else _client(uri)
 
 
 @cache

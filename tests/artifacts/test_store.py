@@ -176,6 +176,21 @@ def test_what_is_not_there(store: Store) -> None:
     assert caught.value.exit_code == 66
 
 
+def test_looking_into_a_folder_that_is_not_there_does_not_make_it(tmp_path: Path) -> None:
+    folder = tmp_path / "later"
+    nothing = Store(str(folder))
+    assert (nothing.keys(""), nothing.keys("a/", "a/b"), nothing.folders(""), nothing.written("")) == ([], [], [], {})
+    assert not nothing.exists("a/b")
+    nothing.delete("a/b")
+    with pytest.raises(NotFoundError, match="a/b"):
+        nothing.get("a/b")
+    with pytest.raises(NotFoundError, match="a/b"):
+        nothing.reader("a/b")
+    assert not folder.exists()
+    nothing.put("a/b", b"1")
+    assert nothing.get("a/b") == b"1"
+
+
 def test_verified_content_is_what_was_written(store: Store) -> None:
     store.put("a", b"content")
     digest = hashlib.sha256(b"content").hexdigest()

@@ -39,6 +39,7 @@ SAMPLES = (300, 1000, 4000)
 RULES = ("ours", "index alone", "test alone")
 Columns = Mapping[str, Column]
 Chosen = npt.NDArray[np.bool_]
+Usual = Mapping[tuple[str, str], float]
 
 
 def main(store: str) -> None:
@@ -46,7 +47,7 @@ def main(store: str) -> None:
     columns, months, days = _flights(store)
     _months(columns, months)
     _nothing_changed(columns, months, days)
-    _days(columns, months, days)
+    _periods(columns, months, days)
     _planted(columns, months)
 
 
@@ -127,28 +128,26 @@ def _sampled(columns: Columns, chosen: Chosen, size: int, seed: int) -> tuple[Co
     return take(columns, rows[size:]), take(columns, rows[:size])
 
 
-def _days(columns: Columns, months: npt.NDArray[np.int64], days: npt.NDArray[np.int64]) -> None:
-    """Days beside eight months, without and with what is usual: even days say what that is, odd ones are judged."""
-    trained = months <= 8
-    each = {day: profile(take(columns, days == day)) for day in np.unique(days).tolist()}
-    even = [own for day, own in each.items() if day % 2 == 0 and own_month(day) <= 8]
-    reference = profile(take(columns, trained))
-    known = usual(reference, even, Limits().least)
-    print(f"\n{'days that raise something':38}{'independent rows':>26}{'beside usual days':>26}")
-    for name, first, last in (("odd days of January to August", 1, 8), ("odd days of September to December", 9, 12)):
-        judged = [own for day, own in each.items() if day % 2 == 1 and first <= own_month(day) <= last]
-        for severity in ("watch", "act"):
-            cells = []
-            for own_usual in ({}, known):
-                found = [drift(reference, own, Limits(), own_usual) for own in judged]
-                raised = sum(sum(column.severity == severity for column in one.columns) for one in found)
-                cells.append(f"{sum(one.severity == severity for one in found)}/{len(found)}, {raised} columns")
-            print(f"{f'{name}: {severity}':38}" + "".join(f"{cell:>26}" for cell in cells))
+def _periods(columns: Columns, months: npt.NDArray[np.int64], days: npt.NDArray[np.int64]) -> None:
+    """Days, and weeks, beside eight months, without and with what is usual: every other one says what that is."""
+    reference = profile(take(columns, months <= 8))
+    print(f"\n{'periods that raise something':38}{'independent rows':>26}{'beside usual periods':>26}")
+    for period, length in (("days", 1), ("weeks", 7)):
+        numbers = days // length
+        each = {own: profile(take(columns, numbers == own)) for own in np.unique(numbers).tolist()}
+        early = {own: months[numbers == own].max() <= 8 for own in each}
+        known = usual(reference, [each[own] for own in each if early[own] and own % 2 == 0], Limits().least)
+        for name, is_early in (("January to August", True), ("September to December", False)):
+            judged = [each[own] for own in each if early[own] == is_early and own % 2 == 1]
+            for severity in ("watch", "act"):
+                cells = [_counted(reference, judged, own_usual, severity) for own_usual in ({}, known)]
+                print(f"{f'odd {period}, {name}: {severity}':38}" + "".join(f"{cell:>26}" for cell in cells))
 
 
-def own_month(day: int) -> int:
-    """Month of a day counted from 1970."""
-    return int(np.datetime64(day, "D").astype("datetime64[M]").astype(int)) % 12 + 1
+def _counted(reference: Profile, judged: list[Profile], own_usual: Usual, severity: str) -> str:
+    found = [drift(reference, own, Limits(), own_usual) for own in judged]
+    raised = sum(sum(column.severity == severity for column in one.columns) for one in found)
+    return f"{sum(one.severity == severity for one in found)}/{len(found)}, {raised} columns"
 
 
 def _planted(columns: Columns, months: npt.NDArray[np.int64]) -> None:

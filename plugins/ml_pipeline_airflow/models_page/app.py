@@ -16,14 +16,12 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
-from ml_pipeline.artifacts.store import Store
 from ml_pipeline.discovery import names
 from ml_pipeline.errors import FAULTS, PipelineError
 from ml_pipeline_airflow.models_page import actions, comparison, graphs, model, run, runs, stored, use_case, use_cases
 from ml_pipeline_airflow.models_page.address import PREFIX
 from ml_pipeline_airflow.models_page.frame import failure
 from ml_pipeline_airflow.models_page.visitor import Visit
-from ml_pipeline_airflow.request import store_uri
 
 Field = Annotated[str, Form(max_length=1000)]
 log = logging.getLogger(__name__)
@@ -45,15 +43,11 @@ def app() -> FastAPI:
 
 
 def ready() -> None:
-    """Make the page, and see what the first visitor would wait for: imports, the database, the store.
-
-    A store that is a folder, and that nothing was written to yet, is made by whoever writes first, and is theirs then.
-    """
+    """Make the page, and see what the first visitor would wait for: imports, the database, the store."""
     app()
     import_module("pyarrow.parquet")
     with suppress(PipelineError, *FAULTS):
-        if Store(store_uri()).is_made():
-            use_cases.rows(names())
+        use_cases.rows(names())
 
 
 def may_read(visitor: Visit, name: str) -> None:
