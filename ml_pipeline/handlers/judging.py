@@ -54,6 +54,11 @@ class Judgement(NamedTuple):
     true: Profiles = MappingProxyType({})
     part: Part | None = None
 
+    @property
+    def total(self) -> int:
+        """Predictions."""
+        return sum(int(day["predicted"]) for day in self.days)
+
 
 class Series(NamedTuple):
     """What champions served, one after the other: its worth, what there is to say of it, and what had been promised."""
@@ -100,8 +105,8 @@ def _times(runs: Runs, run: StageRun) -> list[np.datetime64]:
     return [np.datetime64(end.partition("+")[0], "us") for end in ends]
 
 
-def judged(model: type[Chain], version: str, own: Predicted, truth: Truth, run: StageRun) -> Judgement:
-    """What there is to say of one model."""
+def joined(model: type[Chain], version: str, own: Predicted, truth: Truth, run: StageRun) -> Judgement:
+    """Of one model what has come true, day by day; not yet what all of it is worth."""
     known, rows = truth.of(own.keys)
     counted = f"{version}: {int(known.sum()):,} of {len(known):,} predictions have come true or not"
     try:
@@ -120,28 +125,48 @@ def judged(model: type[Chain], version: str, own: Predicted, truth: Truth, run: 
     lines = daily(made, outcome, maturity, run.config.seed)
     days = [{"model_version": version, **line} for line in lines]
     profiles = _profiles(own, known, {run.config.label: rows[run.config.label]}, days)
-    if len(outcome.y) < settings.least:
-        sentence = f"{counted}: fewer than {settings.least}, too few to judge."
-        return Judgement(version, days, {}, [Finding(TOO_FEW, sentence)], then, *profiles, part)
-    whole, found = _judged(outcome, then, run)
-    found = [Finding("ok", f"{counted}."), *found]
-    return Judgement(version, days, {"predicted": len(known), **whole}, found, then, *profiles, part)
+    few = len(outcome.y) < settings.least
+    found = Finding(TOO_FEW, f"{counted}: fewer than {settings.least}, too few to judge.")
+    return Judgement(version, days, {}, [found if few else Finding("ok", f"{counted}.")], then, *profiles, part)
 
 
-def _judged(outcome: Outcome, then: Mapping[str, Any], run: StageRun) -> tuple[dict[str, Any], list[Finding]]:
+def _judged(own: Judgement, run: StageRun, *, by_slice: bool) -> Judgement:
+    """With what all of it is worth, where enough has come true."""
+    if own.part is None or any(finding.severity == TOO_FEW for finding in own.findings):
+        return own
+    outcome = own.part.outcome if by_slice else own.part.outcome._replace(slices={})
+    whole, found = _measured(outcome, own.then, run)
+    return own._replace(whole={"predicted": own.total, **whole}, findings=[*own.findings, *found])
+
+
+def _measured(outcome: Outcome, then: Mapping[str, Any], run: StageRun) -> tuple[dict[str, Any], list[Finding]]:
     evaluate = run.config.evaluate
     whole = measured(outcome, Rules({}, {}, evaluate.replicates, run.config.seed))
     whole = {name: value for name, value in whole.items() if name not in ("verdict", "difference", "champion_metrics")}
     return whole, [*findings(whole, then, evaluate.floors), *calibration(outcome, whole, then)]
 
 
-def champions(models: Sequence[Judgement], run: StageRun) -> list[Judgement]:
+def _champions(models: Sequence[Judgement], run: StageRun) -> list[Judgement]:
     """Those that have been champion, the last first; not one that somebody asked for, or that was in the shadow."""
     order = list(dict.fromkeys(entry.to for entry in run.registry.log.newest(RECENT)))
     return sorted((own for own in models if own.version in order), key=lambda own: order.index(own.version))
 
 
-def series(models: Sequence[Judgement], run: StageRun) -> Series | None:
+def judged(models: Sequence[Judgement], run: StageRun) -> tuple[list[Judgement], set[str], Series | None]:
+    """All models with what each is worth, those that are told of by themselves, and what champions served as a series.
+
+    Champions that followed one another are told of together; the last of them by itself too, once it has served for
+    days. The others are not measured by slice: nobody would see it.
+    """
+    were = _champions(models, run) or models
+    together = _series(were, run)
+    last = {own.version for own in were[:1] if own.part and own.part.outcome.blocks is not None}
+    alone = last if together else {own.version for own in were}
+    found = [_judged(own, run, by_slice=not together or own.version in alone) for own in models]
+    return found, alone, together
+
+
+def _series(models: Sequence[Judgement], run: StageRun) -> Series | None:
     """What champions served, the last first, as one model would have; None of one, and where too little is known."""
     known = [(own.part, own) for own in models if own.part and len(own.part.keys)]
     if len(known) < 2:
@@ -150,8 +175,8 @@ def series(models: Sequence[Judgement], run: StageRun) -> Series | None:
     if len(outcome.y) < (run.config.monitoring or Monitoring()).least:
         return None
     was = promised(then, [len(part.keys) for part, _ in known])
-    whole, found = _judged(outcome, was, run)
-    predicted = sum(int(day["predicted"]) for own in models for day in own.days)
+    whole, found = _measured(outcome, was, run)
+    predicted = sum(own.total for own in models)
     counted = (
         f"What {len(models)} champions served: {len(outcome.y):,} of {predicted:,} predictions have come true or not"
     )

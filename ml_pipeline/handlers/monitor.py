@@ -17,7 +17,7 @@ from ml_pipeline.errors import IntegrityError, NothingToDo
 from ml_pipeline.handlers import going_back, monitoring_summary, retraining, scored_runs
 from ml_pipeline.handlers.archive import Archive
 from ml_pipeline.handlers.drifting import Drifted, of_inputs, of_predictions, of_truth, told
-from ml_pipeline.handlers.judging import Judgement, Series, champions, judged, predictions, series, truth_of
+from ml_pipeline.handlers.judging import Judgement, Series, joined, judged, predictions, truth_of
 from ml_pipeline.handlers.monitoring_summary import FOLDER, model_summary
 from ml_pipeline.handlers.predecessor import Beside, beside
 from ml_pipeline.handlers.snapshots import folder_name
@@ -53,7 +53,7 @@ class Seen(NamedTuple):
     """All that a run of monitoring saw."""
 
     models: list[Judgement]
-    champions: list[Judgement]
+    alone: set[str]
     series: Series | None
     compared: Beside | None
     drifted: list[Drifted]
@@ -64,12 +64,6 @@ class Seen(NamedTuple):
     def days(self) -> list[dict[str, Any]]:
         """A line a day and model."""
         return [day for own in self.models for day in own.days]
-
-    def _alone(self) -> list[Judgement]:
-        """Models that are judged by themselves."""
-        if not self.series:
-            return self.champions
-        return [one for one in self.champions[:1] if one.part and one.part.outcome.blocks is not None]
 
     @property
     def drift(self) -> Drift | None:
@@ -89,9 +83,9 @@ class Seen(NamedTuple):
         Of several champions that followed one another, and of the last of them once it has served for days; of a model
         that cannot be read; not of one that somebody asked for, or that was in the shadow.
         """
-        alone = {one.version for one in self._alone()}
-        judged = [one for one in self.models if one.part is None or one.version in alone]
-        own = [finding for one in judged for finding in one.findings]
+        own = [
+            finding for one in self.models if one.part is None or one.version in self.alone for finding in one.findings
+        ]
         own = [*(self.series.findings if self.series else ()), *own]
         drifted = [finding for one in self.drifted for finding in told(one)]
         return [*own, *compared, *drifted, *health(self.visits, at_most), *self.others]
@@ -144,8 +138,8 @@ class MonitorHandler(BaseHandler):
         if not predicted:
             raise _unreadable(data.archive)
         truth = truth_of(data.runs, data.truth, predicted, run)
-        models = [judged(model, version, own, truth, run) for version, own in sorted(predicted.items())]
-        were = champions(models, run) or models
+        models = [joined(model, version, own, truth, run) for version, own in sorted(predicted.items())]
+        models, alone, series = judged(models, run)
         drifted = [
             of_inputs(model, data.archive, results, run),
             of_predictions({own.version: own.predicted for own in models}, run),
@@ -154,7 +148,7 @@ class MonitorHandler(BaseHandler):
         seen = visits(data.archive, run.config, results)
         compared = beside(model, data.archive, results, truth, run)
         others = [*_of_truth(truth, run), *_left_out(data.archive, run)]
-        return Seen(models, were, series(were, run), compared, [own for own in drifted if own], seen, others)
+        return Seen(models, alone, series, compared, [own for own in drifted if own], seen, others)
 
     @classmethod
     def store_output(cls, run: StageRun, data: Scored, output: Seen) -> None:

@@ -157,6 +157,7 @@ def test_champions_that_follow_one_another_are_judged_as_one(followed: Parcels) 
     known = sum(int(line["known"]) for line in lines)
     assert reasons[0] == f"What 2 champions served: {known:,} of {known:,} predictions have come true or not."
     assert sum(reason.endswith("have come true or not.") for reason in reasons) == 1
+    assert all(own["metrics"] and not own["slices"] for own in found["monitor"].metrics.values())
     page = followed.room.get(max(key for key in followed.objects("monitoring/") if key.endswith("report.html")))
     assert "Models, the newest first" in page.decode()
 
