@@ -196,25 +196,45 @@ def test_a_run_leads_to_the_model_that_it_made(site: ModelsSite, trained_run: Tr
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_can_be_read_and_reached_by_keyboard(site: ModelsSite, scheme: Scheme, tmp_path: Path) -> None:
-    paths = (
+def test_every_page_can_be_read_and_reached_by_keyboard(
+    site: ModelsSite, stored: Parcels, trained_run: Trained, scheme: Scheme, tmp_path: Path
+) -> None:
+    before = stored.registry.champion()
+    pages = (
         "",
         "parcels",
         "parcels/models/candidate",
         "parcels/compare?old=candidate&new=champion",
-        "parcels/graphs/models",
+        *(f"parcels/graphs/{level}" for level in ("services", "handlers", "models")),
+        f"parcels.offline_training/runs/{quote(trained_run.run)}",
     )
+    decisions = {"Roll back": "parcels", "Promote": f"parcels/models/{before}", "Retrain": "parcels"}
     with browser(site, "admin", scheme) as page:
         problems: list[str] = []
         page.on("console", lambda message: problems.append(message.text))
         page.on("requestfailed", lambda request: problems.append(request.url))
-        for at, path in enumerate(paths):
+        for at, path in enumerate(pages):
             page.goto(f"{site.url}/ml-pipeline/{path}")
-            page.screenshot(path=tmp_path / f"{at}.png", full_page=True)
-            assert page.evaluate(CONTRAST) == []
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-            tables = page.locator("table")
-            assert page.locator("table > caption").count() == page.locator("table > thead").count() == tables.count()
-            page.keyboard.press("Tab")
-            assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+            _check_readable(page, tmp_path / f"{at}.png")
+        for decision, path in decisions.items():
+            page.goto(f"{site.url}/ml-pipeline/{path}")
+            form = page.locator("form", has=page.get_by_role("button", name=decision))
+            form.get_by_label("Reason").fill(f"seen in {scheme}")
+            form.get_by_role("button").click()
+            page.get_by_role("link", name="Back to parcels").wait_for()
+            _check_readable(page, tmp_path / f"{decision}.png")
         assert problems == []
+        page.goto(f"{site.url}/ml-pipeline/parcels/models/nobody")
+        _check_readable(page, tmp_path / "unknown.png")
+    assert stored.registry.champion() == before
+
+
+def _check_readable(page: Any, picture: Path) -> None:
+    """Contrast, width, what tables are called, and where the keyboard is; a picture is left for people."""
+    page.screenshot(path=picture, full_page=True)
+    assert page.evaluate(CONTRAST) == []
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    tables = page.locator("table")
+    assert page.locator("table > caption").count() == page.locator("table > thead").count() == tables.count()
+    page.keyboard.press("Tab")
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
