@@ -65,4 +65,5 @@ def _step(name: str, task: str, own: Mapping[str, Any], step: tuple[str, Mapping
     version = own["model_version"]
     model = link(version, name, "models", version) if version else NONE
     sizes = [f"{did[which]:,}" for which in ("rows_in", "rows_out")]
-    return Row(called, [task, model, did["status"], *sizes, f"{did['seconds']:.1f} s"])
+    status = tag("span", did["status"], class_="state soft")
+    return Row(called, [task, model, status, *sizes, f"{did['seconds']:.1f} s"])
