@@ -1,4 +1,5 @@
-# The commands a person types. `make demo` and `make test` need nothing but Python 3.11+ and make.
+# The commands a person types. `make demo` needs nothing but Python 3.11+ and make; `make test` Chromium, and a C compiler where
+# an engine answers.
 
 PYTHON ?= python3
 USE_CASE ?= flights
@@ -110,9 +111,10 @@ faults-peers: $(READY) $(if $(ENGINE),images) ## The DockerOperator and ours und
 lock: $(READY) ## Make the lock files again
 	bash requirements/lock.sh
 
-clean: ## Remove everything that the commands above made
+clean: ## Remove everything that the commands above made, but for images and Debian's packages
 	-@test -x $(BIN)/ml-pipeline && $(BIN)/ml-pipeline store stop
 	-@test -f .ml-pipeline/stack/settings.env && $(BIN)/python containers/stack.py down --volumes
+	-@test -d .ml-pipeline/engine && $(PYTHON) containers/engine.py --stop
 	rm -rf $(VENV) $(PEERS) $(ONLINE_PEERS) .airflow .ml-pipeline .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
 
 $(READY): requirements/dev.txt requirements/bootstrap.txt pyproject.toml

@@ -125,7 +125,7 @@ def summary_command(use_case: str, as_of: str | None, store: str | None) -> None
 @click.command("rejects")
 @use_case_argument
 @click.option("--stage", metavar="S", default="", help="Only of this stage or step, such as prepare.weather.")
-@click.option("--run", "run_id", metavar="R", default="", help="Of which run; default the last of each mode.")
+@click.option("--run-id", metavar="R", default="", help="Of which run; default the last of each mode.")
 @click.option("--limit", default=20, show_default=True, type=click.IntRange(0), help="Records to show of each reason.")
 @store_option
 @json_option

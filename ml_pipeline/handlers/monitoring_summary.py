@@ -58,7 +58,12 @@ def leave(run: StageRun, severity: Severity, models: dict[str, ModelSummary], dr
     drifted = Counter(own.severity for own in drift.columns) if drift else Counter[str]()
     counted = {level: drifted[level] for level in ("watch", "act")} if drift and drift.columns else {}
     summary = Summary(run.request.as_of, dt.datetime.now(dt.UTC), severity, models, counted)
-    run.store.put(f"{FOLDER}{folder_name(run.request.as_of)}/{SUMMARY}", msgspec.json.encode(summary))
+    run.store.put(key_of(run.request.as_of), msgspec.json.encode(summary))
+
+
+def key_of(as_of: dt.datetime) -> str:
+    """Where the summary of a run lies."""
+    return f"{FOLDER}{folder_name(as_of)}/{SUMMARY}"
 
 
 def newest(room: Store, after: str = "") -> str:

@@ -1,6 +1,6 @@
 """How long the page Models takes to its first byte where there are 10,000 models, promotions and runs of monitoring.
 
-    python tests/benchmarks/models_page.py [how many]
+    python -m tests.benchmarks.models_page [how many]
 
 Airflow's own API server is started, once over a folder and once over the embedded S3 server; each page is asked as a
 browser asks it. `first` is the first time after the server was started, the other is the middle one of nine.

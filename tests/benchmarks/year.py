@@ -21,12 +21,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from ml_pipeline.artifacts.registry import Registry
 from ml_pipeline.artifacts.store import Store
-from ml_pipeline.contract import Mode, StageRequest, StageResult, moment, run_key
+from ml_pipeline.contract import Mode, StageRequest, moment
 from ml_pipeline.discovery import find
+from ml_pipeline.handlers import monitoring_summary
 from ml_pipeline.models.metric import interval, shown
 from ml_pipeline.run import default_run_id, run
 from tests.benchmarks import year_picture, year_rows
@@ -48,7 +47,6 @@ SETTINGS: dict[str, Any] = {
 MONDAY = 0
 ANEW = (dt.date(2013, 4, 2), dt.date(2013, 7, 2), dt.date(2013, 10, 1))
 """Nights that are done once more, after the night before and with nothing to reuse."""
-OF_A_COLUMN, OF_ALL = "Drift of ", "Drift of the last"
 METRICS = ("roc_auc", "log_loss", "calibration_error")
 
 
@@ -112,10 +110,8 @@ def _promoted() -> list[dt.date]:
 
 
 def _event(day: dt.date) -> Event:
-    key = run_key(default_run_id("monitoring", moment(str(day), ZONE)), "monitor")
-    verdict = msgspec.json.decode(_store().get(key), type=StageResult).verdict or {}
-    drifted = [one for one in verdict["reasons"] if one.startswith(OF_A_COLUMN) and not one.startswith(OF_ALL)]
-    return Event(day, len(drifted), verdict["severity"])
+    found = monitoring_summary.read(_store(), monitoring_summary.key_of(moment(str(day), ZONE)))
+    return Event(day, sum(found.drifted.values()), found.severity)
 
 
 def _tell(lines: Sequence[dict[str, Any]], rows: Rows, promoted: Sequence[dt.date], seen: Sequence[Event]) -> None:

@@ -37,7 +37,7 @@ def test_steps_reasons_counts_and_records_are_shown(spoilt: Parcels, command: Co
 
 
 def test_as_json_of_one_stage_of_one_run(spoilt: Parcels, command: Command) -> None:
-    asked = ("rejects", "parcels", "--store", spoilt.store, "--json", "--run", "offline-20240204T230000Z")
+    asked = ("rejects", "parcels", "--store", spoilt.store, "--json", "--run-id", "offline-20240204T230000Z")
     (found,) = json.loads(command(*asked, "--stage", "prepare.parcels").stdout)
     assert (found["stage"], found["reason"], found["count"]) == ("prepare.parcels", "the weight is negative", 3)
     assert [record["weight"] for record in found["records"]] == [-1.0, -2.0, -3.0]
@@ -60,7 +60,7 @@ def test_only_the_last_run_of_each_mode_is_looked_at(spoilt: Parcels, command: C
     ("arguments", "says"),
     [
         (("--stage", "prepare.parcel"), "there is no such stage here. Given: prepare.parcel. Expected: ingest."),
-        (("--run", "nightly"), "there is no such run here. Given: nightly. Expected: offline-20240204T230000Z"),
+        (("--run-id", "nightly"), "there is no such run here. Given: nightly. Expected: offline-20240204T230000Z"),
     ],
 )
 def test_what_is_not_there_is_said(spoilt: Parcels, command: Command, arguments: tuple[str, ...], says: str) -> None:
