@@ -283,8 +283,11 @@ def _end(folder: Path) -> bool:
 
 def _was_full(folder: Path) -> bool:
     """A part of its index that once found no room refuses all that comes, whatever there is, until the next start."""
-    with (folder / "log").open("rb") as log:
-        return any(b"no space left on device" in line for line in log)
+    try:
+        with (folder / "log").open("rb") as log:
+            return any(b"no space left on device" in line for line in log)
+    except FileNotFoundError:
+        return False
 
 
 def _address_of(endpoint: Endpoint) -> str:

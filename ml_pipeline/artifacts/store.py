@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import cache
+from functools import lru_cache
 from io import BufferedReader
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -93,7 +93,7 @@ class Store:
     def put(self, key: str, content: bytes) -> None:
         """Write an object, whole, over whatever was there."""
         with self._explained(key):
-            _client(self.uri).put(self.prefix + key, content, use_multipart=False)
+            _writing(self.uri).put(self.prefix + key, content, use_multipart=False)
 
     def create(self, key: str, content: bytes) -> bool:
         """Write an object only if there is none; False where there is one, of whatever content."""
@@ -101,7 +101,7 @@ class Store:
 
         with self._explained(key):
             try:
-                _client(self.uri).put(self.prefix + key, content, mode="create", use_multipart=False)
+                _writing(self.uri).put(self.prefix + key, content, mode="create", use_multipart=False)
             except AlreadyExistsError:
                 return False
         return True
@@ -266,12 +266,33 @@ def _reading(uri: str) -> Any:
     """The client of a store for what is there: a folder is made when something is first written, and empty before."""
     from obstore.store import MemoryStore
 
-    local = uri.startswith("file://") and not Path(uri.removeprefix("file://")).exists()
-    return MemoryStore() if local else _client(uri)
+    if uri.startswith("file://"):
+        try:
+            Path(uri.removeprefix("file://")).stat()
+        except FileNotFoundError:
+            return MemoryStore()
+    return _writing(uri)
 
 
-@cache
-def _client(uri: str) -> Any:
+def _writing(uri: str) -> Any:
+    """The client of a store; another one once the credentials file of S3 was renewed."""
+    return _client(uri, _written(_credentials()) if uri.startswith("s3://") else 0)
+
+
+def _credentials() -> Path:
+    return Path(os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials").expanduser()
+
+
+def _written(path: Path) -> int:
+    """When, in nanoseconds; 0 where there is no such file."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+@lru_cache(maxsize=32)
+def _client(uri: str, _renewed: int) -> Any:
     from obstore.store import AzureStore, GCSStore, LocalStore, S3Store
 
     kind, _, rest = uri.partition("://")
@@ -295,7 +316,7 @@ def _s3_settings(endpoint: str | None) -> dict[str, str]:
     if "AWS_ACCESS_KEY_ID" in os.environ:
         return settings
     named = os.environ.get("AWS_SHARED_CREDENTIALS_FILE")
-    path, profile = Path(named or "~/.aws/credentials").expanduser(), os.environ.get("AWS_PROFILE", "default")
+    path, profile = _credentials(), os.environ.get("AWS_PROFILE", "default")
     found = _profile(path, profile)
     if named and not {"aws_access_key_id", "aws_secret_access_key"} <= found.keys():
         raise StoreAccessError(

@@ -9,7 +9,7 @@ import msgspec
 from ml_pipeline.artifacts.datasets import open_dataset
 from ml_pipeline.artifacts.registry import Model
 from ml_pipeline.artifacts.store import Store
-from ml_pipeline.errors import NotFoundError
+from ml_pipeline.errors import IntegrityError, NotFoundError
 
 
 class Snapshot(msgspec.Struct, frozen=True, order=True):
@@ -42,7 +42,7 @@ def _newest_first(room: Store, models: Iterable[Model]) -> Iterator[Snapshot]:
     for folder, source in sorted(folders, reverse=True):
         try:
             found = open_dataset(room, f"raw/{source}/{folder}")
-        except NotFoundError:  # a writer is at work there, or was stopped: without a manifest it does not count
+        except (NotFoundError, IntegrityError):  # without a manifest, or with a damaged one, it does not count
             continue
         own = found.manifest
         yield Snapshot(source, own.made_from["as_of"], own.rows, own.digest, found.key)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import getpass
 import os
+from typing import NamedTuple
 
 import msgspec
 
 from ml_pipeline.artifacts.promotion_log import Promotion
 from ml_pipeline.artifacts.registry import Registry
 from ml_pipeline.discovery import UseCase
-from ml_pipeline.errors import UsageError
+from ml_pipeline.errors import ConflictError, UsageError
 from ml_pipeline.handlers.appointment import Decision, appoint
 from ml_pipeline.lineage.history import before, reigned
 
@@ -22,25 +23,37 @@ class Succession(msgspec.Struct, frozen=True):
     notes: list[str]
 
 
-def promote(use_case: UseCase, registry: Registry, version: str, reason: str, actor: str = "") -> Succession:
-    """Make a model champion, whatever its verdict; `actor`, by default who runs this process, answers for it.
+class Person(NamedTuple):
+    """Who decides: a name, by default who runs this process, and the entry that was last when they looked, if known."""
+
+    name: str = ""
+    seen: int | None = None
+
+
+HERE = Person()
+
+
+def promote(use_case: UseCase, registry: Registry, version: str, reason: str, person: Person = HERE) -> Succession:
+    """Make a model champion, whatever its verdict.
 
     Raises:
         UsageError: it is champion already, no reason is given, or it was never evaluated.
+        ConflictError: there was a promotion since the person looked.
         IntegrityError: the model is not what was evaluated.
     """
-    decision = Decision("promote", actor or _login(), reason, registry.last_promotion())
+    decision = Decision("promote", person.name or _login(), reason, _last(registry, person))
     return _switch(use_case, registry, version, decision)
 
 
-def rollback(use_case: UseCase, registry: Registry, version: str, reason: str, actor: str = "") -> Succession:
+def rollback(use_case: UseCase, registry: Registry, version: str, reason: str, person: Person = HERE) -> Succession:
     """Make a former champion champion again; without a version the one before the present champion.
 
     Raises:
         UsageError: there is nothing to go back to, the model never was champion, or no reason is given.
+        ConflictError: there was a promotion since the person looked.
         IntegrityError: the model is not what was evaluated.
     """
-    last = registry.last_promotion()
+    last = _last(registry, person)
     target = version or (before(registry, last) if last else "")
     if not last or not target:
         raise UsageError(
@@ -53,7 +66,19 @@ def rollback(use_case: UseCase, registry: Registry, version: str, reason: str, a
         raise UsageError(
             "the model never was champion", given=version, expected="a former champion", do="promote it instead"
         )
-    return _switch(use_case, registry, target, Decision("rollback", actor or _login(), reason, last))
+    return _switch(use_case, registry, target, Decision("rollback", person.name or _login(), reason, last))
+
+
+def _last(registry: Registry, person: Person) -> Promotion | None:
+    last = registry.last_promotion()
+    number = last.number if last else 0
+    if person.seen is not None and person.seen != number:
+        raise ConflictError(
+            "the champion has changed since you looked",
+            given=f"a decision after entry {person.seen} of the promotion log; the last is {number}",
+            do="load the page again, and decide anew",
+        )
+    return last
 
 
 def _switch(use_case: UseCase, registry: Registry, version: str, decision: Decision) -> Succession:

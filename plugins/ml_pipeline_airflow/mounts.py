@@ -5,11 +5,12 @@ Its credentials as files, a store that is a local folder, and the local files or
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -23,10 +24,13 @@ SECRETS = "/run/secrets"
 FOLDER = "ml-pipeline-secrets-"
 """How the names of folders with copies of credentials begin."""
 
-SECRET = re.compile(
-    r"""(?:secret|password|token|private_key)\w*"?\s*[=:]\s*"?([^\s"]{6,})|^(?:[^:\n]*:){4}(\S{6,})$""", re.I | re.M
-)
-"""What is secret in a file with credentials: by its name in INI and JSON, by its place in a password file."""
+SHORT = 6
+"""Characters of which a secret has at least as many: masking shorter ones would spoil logs and hide nothing."""
+NAMED = r"(?:secret|password|token|private_key)(?!_uri)"
+"""How names of secrets begin, or what they hold."""
+IN_INI = re.compile(rf"^\s*\w*{NAMED}\w*\s*[=:]\s*(.*\S)", re.I | re.M)
+IN_PGPASS = re.compile(r"^(?:(?:\\.|[^:\\\n])*:){4}((?:\\.|[^\\\n])+)$", re.M)
+"""The fifth of five fields; a backslash stands before colons and backslashes of a password."""
 
 FILES = {
     "AWS_SHARED_CREDENTIALS_FILE": "aws-credentials",
@@ -184,8 +188,25 @@ def _mask(content: str) -> None:
     """Whatever a stage says, its credentials are no part of Airflow's logs."""
     from airflow.sdk.log import mask_secret
 
-    for by_name, by_place in SECRET.findall(content):
-        mask_secret(by_name or by_place)
+    for secret in _secrets(content):
+        if len(secret) >= SHORT:
+            mask_secret(secret)
+
+
+def _secrets(content: str) -> Iterator[str]:
+    """What is secret in a file with credentials: by its name in JSON and INI, by its place in a password file.
+
+    Logs are masked line by line, so each line of a key is a secret of its own.
+    """
+    try:
+        found = json.loads(content)
+    except ValueError:
+        yield from IN_INI.findall(content)
+        yield from (re.sub(r"\\(.)", r"\1", own) for own in IN_PGPASS.findall(content))
+        return
+    for name, value in found.items() if isinstance(found, dict) else ():
+        if re.search(NAMED, name, re.I) and isinstance(value, str):
+            yield from (line for line in value.splitlines() if not line.startswith("-----"))
 
 
 def _secret(path: Path, content: str) -> Bind:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import re
+import sqlite3
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -148,6 +150,8 @@ def test_nobody_sees_anything_without_logging_in(ask: Ask) -> None:
     stranger.cookies.clear()
     answer = stranger.get("/ml-pipeline/parcels", follow_redirects=False)
     assert answer.headers["location"] == "/api/v2/auth/login?next=%2Fml-pipeline%2Fparcels"
+    answer = stranger.get("/ml-pipeline/parcels/compare?old=a&new=b", follow_redirects=False)
+    assert answer.headers["location"].endswith("compare%3Fold%3Da%26new%3Db")
     assert stranger.post("/ml-pipeline/parcels/rollback", data={"token": "x"}).status_code == 401
 
 
@@ -168,6 +172,45 @@ def test_rolling_back_goes_to_the_champion_before(ask: Ask, champion: Parcels) -
     assert _send(ask("admin"), "/ml-pipeline/parcels", "Roll back", "worse since").status_code == 200
     last = champion.registry.promotions()[-1]
     assert (last.to, last.kind, last.actor) == (first, "rollback", "the admin")
+
+
+def test_a_decision_counts_for_the_champion_that_was_shown(ask: Ask, champion: Parcels) -> None:
+    champion.run("offline", as_of=champion.next_night)
+    first = champion.registry.promotions()[0].to
+    admin = ask("admin")
+    form = _forms(admin.get("/ml-pipeline/parcels").text)["Roll back"]
+    promote = _forms(admin.get(f"/ml-pipeline/parcels/models/{first}").text)["Promote"]
+    assert admin.post(form[0], data={**form[1], "reason": "worse since"}).status_code == 200
+    before = champion.registry.promotions()
+    for path, fields in (form, promote):
+        again = admin.post(path, data={**fields, "reason": "worse since"})
+        assert (again.status_code, "The champion has changed since you looked" in again.text) == (409, True)
+    assert champion.registry.promotions() == before
+
+
+def test_after_going_back_to_the_first_champion_there_is_none_to_go_back_to(ask: Ask, champion: Parcels) -> None:
+    champion.run("offline", as_of=champion.next_night)
+    _send(ask("admin"), "/ml-pipeline/parcels", "Roll back", "worse since")
+    assert "Roll back" not in _forms(ask("admin").get("/ml-pipeline/parcels").text)
+
+
+def test_a_promotion_of_which_airflow_could_not_be_told_says_so(
+    ask: Ask, champion: Parcels, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ml_pipeline_airflow.models_page import actions
+    from sqlalchemy.exc import OperationalError
+
+    def away(scoped: bool = True) -> Any:
+        raise OperationalError("select", {}, Exception("database is locked"))
+
+    champion.run("offline", as_of=champion.next_night)
+    admin = ask("admin")
+    path, fields = _forms(admin.get("/ml-pipeline/parcels").text)["Roll back"]
+    monkeypatch.setattr(actions, "create_session", away)
+    answer = admin.post(path, data={**fields, "reason": "worse since"})
+    assert (answer.status_code, "database is locked" in answer.text) == (200, True)
+    assert "The champion is changed" in answer.text
+    assert len(champion.registry.promotions()) == 3
 
 
 def test_without_a_reason_nothing_is_decided(ask: Ask, champion: Parcels) -> None:
@@ -275,6 +318,33 @@ def test_what_monitoring_left_damaged_is_a_sentence(
     assert champion.registry.champion() in page.text
 
 
+def test_a_damaged_promotion_log_is_a_sentence(ask: Ask, champion: Parcels) -> None:
+    champion.room.put("promotions/000001.yaml", b"number: 1\n")
+    page = ask("admin").get("/ml-pipeline/parcels")
+    assert page.status_code == 200
+    assert "promotions/000001.yaml" in page.text
+    assert "Retrain" in _forms(page.text)
+
+
+def test_the_present_is_the_run_that_was_due_last_and_has_ended(
+    ask: Ask, champion: Parcels, monitored: Callable[[dt.datetime], None]
+) -> None:
+    from airflow.models.dagrun import DagRun
+    from airflow.utils.session import create_session
+
+    for day in range(3):
+        champion.run("online", as_of=AS_OF + day * DAY)
+    monitored(AS_OF + 4 * DAY)
+    monitored(AS_OF + 2 * DAY)
+    with create_session() as session:
+        due = AS_OF + 5 * DAY
+        session.add(
+            DagRun(dag_id="parcels.monitoring", run_id="now", run_type="manual", run_after=due, state="running")
+        )
+    glance = ask("viewer").get("/ml-pipeline/").text
+    assert "as of 2024-02-08, " in re.sub("<[^>]+>", "", glance)
+
+
 @pytest.mark.parametrize(
     ("path", "told"),
     [
@@ -298,6 +368,30 @@ def test_a_run_of_monitoring_leads_to_what_it_found(
     run = re.search('href="(/ml-pipeline/parcels.monitoring/runs/[^"]*)"', page)
     assert run
     assert "What a run made" in ask("viewer").get(run[1]).text
+
+
+def test_a_run_that_a_person_approved_shows_what_its_stages_did(
+    ask: Ask, champion: Parcels, monitored: Callable[[dt.datetime], None]
+) -> None:
+    from airflow import settings
+    from airflow.models.xcom import XComModel
+
+    champion.run("online", as_of=AS_OF)
+    monitored(AS_OF + 4 * DAY)
+    step = {"rows_in": 1, "rows_out": 2, "status": "done", "seconds": 0.1}
+    summary = {"as_of": AS_OF.isoformat(), "model_version": "", "steps": {"monitor": step}}
+    with sqlite3.connect(str(settings.engine.url.database)) as database:  # which asks for no task that returned it
+        for task, told in {"monitor": summary, "approve": {"approved_by": "Ada", "reason": "seen"}}.items():
+            database.execute(
+                'insert into xcom (dag_run_id, task_id, dag_id, run_id, value, "key", map_index, dag_result, '
+                "timestamp) select id, ?, dag_id, run_id, ?, 'return_value', -1, 0, run_after "
+                "from dag_run where run_id = ?",
+                (task, json.dumps(XComModel.serialize_value(told)), "manual__2024020823"),
+            )
+    page = ask("viewer").get("/ml-pipeline/parcels.monitoring/runs/manual__2024020823")
+    assert page.status_code == 200
+    assert _cells(page.text, "monitor")[2:5] == ["done", "1", "2"]
+    assert "Ada" not in page.text
 
 
 def test_parameters_that_were_tampered_with_spoil_one_section(ask: Ask, champion: Parcels) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -55,13 +56,23 @@ def test_no_other_folder_is_ever_removed(tmp_path: Path) -> None:
     assert (tmp_path / "tmp").exists()
 
 
+ACCOUNT = {
+    "type": "service_account",
+    "private_key_id": "0123456789",
+    "private_key": "-----BEGIN PRIVATE KEY-----\nMIIEvQ+one/\nAbCd+two=\n-----END PRIVATE KEY-----\n",
+    "token_uri": "https://auth.example/token",
+}
+"""As Google writes the key of an account, but for what is secret in it."""
+
+
 @pytest.mark.parametrize(
     ("content", "secrets"),
     [
         ("[default]\naws_access_key_id = AKIDTEST\naws_secret_access_key = hush/hush+1\n", ["hush/hush+1"]),
         ("[a]\naws_session_token=tok-en-tok-en\nregion = us-east-1\n", ["tok-en-tok-en"]),
-        ('{"type": "x", "private_key": "-----BEGIN", "private_key_id": "0123456789"}', ["-----BEGIN", "0123456789"]),
+        (json.dumps(ACCOUNT), ["0123456789", "MIIEvQ+one/", "AbCd+two="]),
         ("db.host:5432:shop:reader:s3cret-word\n*:*:*:*:short\n", ["s3cret-word"]),
+        (r"db.host:5432:a\:b:reader:two words\: a\\b", ["two words: a\\b"]),
         ("[default]\n", []),
     ],
 )

@@ -310,6 +310,22 @@ def test_wrong_credentials_are_refused_and_never_shown(
         assert value not in str(caught.value)
 
 
+def test_credentials_that_are_renewed_are_read_anew(
+    s3: Store, server: Endpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = server.credentials.read_text()
+    file = tmp_path / "credentials"
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+    file.write_text(right)
+    s3.put("a", b"1")
+    file.write_text("[default]\naws_access_key_id = past\naws_secret_access_key = past\n")
+    os.utime(file, ns=(1, 1))
+    with pytest.raises(StoreAccessError):
+        s3.get("a")
+    file.write_text(right)
+    assert s3.get("a") == b"1"
+
+
 @pytest.fixture
 def unreachable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
     """S3 at a port of this machine where nobody listens."""

@@ -23,7 +23,7 @@ from typing import NamedTuple
 import msgspec
 
 from ml_pipeline.artifacts import embedded
-from ml_pipeline.artifacts.store import Store, _client
+from ml_pipeline.artifacts.store import Store, _client, _reading
 from ml_pipeline.contract import Mode, StageRequest, StageResult, run_key
 from ml_pipeline.discovery import find
 from ml_pipeline.errors import NothingToDo
@@ -112,7 +112,7 @@ def _container(task: Task, request: str, endpoint: embedded.Endpoint) -> None:
 
 def _stored(endpoint: embedded.Endpoint) -> tuple[int, int]:
     """Objects and their bytes."""
-    sizes = [own["size"] for page in _client(endpoint.uri).list("flights/") for own in page]
+    sizes = [own["size"] for page in _reading(endpoint.uri).list("flights/") for own in page]
     return len(sizes), sum(sizes)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from airflow.api_fastapi.common.dagbag import create_dag_bag
@@ -15,9 +16,10 @@ from airflow.models.dag import DagModel
 from airflow.utils.session import create_session
 from fastapi.responses import HTMLResponse
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
-from ml_pipeline.errors import UsageError
-from ml_pipeline.lineage.succession import Succession, promote, rollback
+from ml_pipeline.errors import PipelineError, UsageError
+from ml_pipeline.lineage.succession import Person, Succession, promote, rollback
 from ml_pipeline.report.markup import Markup, tag
 from ml_pipeline_airflow.models_page.frame import page, path
 from ml_pipeline_airflow.models_page.place import Place
@@ -25,27 +27,39 @@ from ml_pipeline_airflow.models_page.runs import dag_of
 from ml_pipeline_airflow.models_page.visitor import Visitor, link
 from ml_pipeline_airflow.promotion import champion, said
 
+log = logging.getLogger(__name__)
 
-def promoted(visitor: Visitor, name: str, called: str, reason: str) -> HTMLResponse:
+
+class Switch(NamedTuple):
+    """What a form says: a model, why, and the entry of the promotion log that was last when the form was shown."""
+
+    version: str
+    reason: str
+    seen: int
+
+
+def promoted(visitor: Visitor, name: str, asked: Switch) -> HTMLResponse:
     """Make a model champion, whatever its verdict.
 
     Raises:
         UsageError: it is champion already, was never evaluated, or there is no reason.
+        ConflictError: there was a promotion since.
     """
-    place = Place.of(name)
-    version = place.version(called)
-    return _switched(place, promote(place.use_case(), place.registry, version, reason, visitor.name))
+    place, person = Place.of(name), Person(visitor.name, asked.seen)
+    version = place.version(asked.version)
+    return _switched(place, promote(place.use_case(), place.registry, version, asked.reason, person))
 
 
-def rolled_back(visitor: Visitor, name: str, called: str, reason: str) -> HTMLResponse:
-    """Make a former champion champion again; without a version the one before the present one.
+def rolled_back(visitor: Visitor, name: str, asked: Switch) -> HTMLResponse:
+    """Make a former champion champion again.
 
     Raises:
-        UsageError: there is none to go back to, or there is no reason.
+        UsageError: it never was, or there is no reason.
+        ConflictError: there was a promotion since.
     """
-    place = Place.of(name)
-    version = called and place.version(called)
-    return _switched(place, rollback(place.use_case(), place.registry, version, reason, visitor.name))
+    place, person = Place.of(name), Person(visitor.name, asked.seen)
+    version = place.version(asked.version)
+    return _switched(place, rollback(place.use_case(), place.registry, version, asked.reason, person))
 
 
 def retrained(visitor: Visitor, name: str, reason: str) -> HTMLResponse:
@@ -72,8 +86,17 @@ def _switched(place: Place, own: Succession) -> HTMLResponse:
     before = ["in place of ", link(entry.previous, place.name, "models", entry.previous)] if entry.previous else []
     said = [link(entry.to, place.name, "models", entry.to), " is champion ", *before]
     told = tag("p", *said, f", by entry {entry.number} of the promotion log.")
-    notes = [*own.notes, _announced(place, own)]
+    notes = [*own.notes, _told(place, own)]
     return _done(place.name, "The champion is changed", [told, tag("ul", *(tag("li", note) for note in notes))])
+
+
+def _told(place: Place, own: Succession) -> str:
+    """Whether Airflow was told; the champion has changed either way."""
+    try:
+        return _announced(place, own)
+    except (PipelineError, SQLAlchemyError) as error:
+        log.exception("a promotion could not be made an event")
+        return f"No DAG that waits for it was told, as Airflow could not be: {error}"
 
 
 def _announced(place: Place, own: Succession) -> str:

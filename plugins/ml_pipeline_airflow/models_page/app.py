@@ -35,7 +35,7 @@ def app() -> FastAPI:
         needs = [Depends(right) for right in rights]
         made.add_api_route(path, endpoint, methods=["GET"], response_class=HTMLResponse, dependencies=needs)
     for path, (endpoint, right) in DECISIONS.items():
-        needs = [Depends(right), Depends(action_logging(f"ml_pipeline.{path.rpartition('/')[2]}"))]
+        needs = [Depends(right), Depends(shown), Depends(action_logging(f"ml_pipeline.{path.rpartition('/')[2]}"))]
         made.add_api_route(path, endpoint, methods=["POST"], response_class=HTMLResponse, dependencies=needs)
     for kind in (PipelineError, HTTPException, RequestValidationError, *FAULTS):
         made.add_exception_handler(kind, _failed)
@@ -59,6 +59,11 @@ def may_read(visitor: Visit, name: str) -> None:
 def may_read_run(visitor: Visit, dag: str) -> None:
     """Raises: HTTPException: the visitor may not read the training DAG of the use case that a DAG is of."""
     may_read(visitor, runs.of_dag(dag)[0])
+
+
+def shown(visitor: Visit, token: Field) -> None:
+    """Raises: ScopeError: the form was not shown to the visitor by this page."""
+    visitor.refuse_foreign(token)
 
 
 def may_promote(visitor: Visit, name: str) -> None:
@@ -113,21 +118,26 @@ def graph(name: str, level: str) -> Response:
     return graphs.show(name, level)
 
 
-def promote(visitor: Visit, name: str, version: Field, token: Field, reason: Field = "") -> Response:
+def switch(version: Field, seen: Annotated[int, Form()], reason: Field = "") -> actions.Switch:
+    """What a form asks for that makes another model champion."""
+    return actions.Switch(version, reason, seen)
+
+
+Switch = Annotated[actions.Switch, Depends(switch)]
+
+
+def promote(visitor: Visit, name: str, asked: Switch) -> Response:
     """Make a model champion."""
-    visitor.refuse_foreign(token)
-    return actions.promoted(visitor, name, version, reason)
+    return actions.promoted(visitor, name, asked)
 
 
-def rollback(visitor: Visit, name: str, token: Field, version: Field = "", reason: Field = "") -> Response:
+def rollback(visitor: Visit, name: str, asked: Switch) -> Response:
     """Make a former champion champion again."""
-    visitor.refuse_foreign(token)
-    return actions.rolled_back(visitor, name, version, reason)
+    return actions.rolled_back(visitor, name, asked)
 
 
-def retrain(visitor: Visit, name: str, token: Field, reason: Field = "") -> Response:
+def retrain(visitor: Visit, name: str, reason: Field = "") -> Response:
     """Start a run of the training DAG."""
-    visitor.refuse_foreign(token)
     return actions.retrained(visitor, name, reason)
 
 
@@ -168,4 +178,5 @@ async def _failed(request: Request, error: Exception) -> Response:
 
 def _login(request: Request) -> Response:
     outer = request.scope["root_path"].removesuffix(PREFIX)
-    return RedirectResponse(f"{outer}/api/v2/auth/login?next={quote(request.url.path, safe='')}", 303)
+    address = f"{request.url.path}?{request.url.query}" if request.url.query else request.url.path
+    return RedirectResponse(f"{outer}/api/v2/auth/login?next={quote(address, safe='')}", 303)

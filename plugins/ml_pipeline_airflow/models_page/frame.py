@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
 
 from fastapi.responses import HTMLResponse
+from sqlalchemy.exc import SQLAlchemyError
 
 from ml_pipeline.errors import FAULTS, PipelineError
 from ml_pipeline.report.document import POLICY, document
@@ -44,7 +45,7 @@ def told(make: Callable[[], Markup]) -> Markup:
         return make()
     except PipelineError as error:
         return problem(str(error))
-    except FAULTS as error:
+    except (*FAULTS, SQLAlchemyError) as error:
         log.exception("a part of the page Models could not be made")
         return problem(f"This cannot be shown: {type(error).__name__}: {error}")
 

@@ -82,8 +82,9 @@ def _decisions(visitor: Visitor, place: Place, version: str, log: Sequence[Promo
     if (log and log[0].to == version) or not visitor.may_promote(place.name):
         return {}
     told = "Makes this model champion, whatever its verdict, once it has proved that it predicts as it did then."
-    forms = [decision(visitor, "Promote", (place.name, "promote"), {"version": version}, told)]
+    hidden = {"version": version, "seen": str(log[0].number if log else 0)}
+    forms = [decision(visitor, "Promote", (place.name, "promote"), hidden, told)]
     if any(entry.to == version for entry in log):
         told = "It was champion before: this goes back to it."
-        forms.append(decision(visitor, "Roll back to it", (place.name, "rollback"), {"version": version}, told))
+        forms.append(decision(visitor, "Roll back to it", (place.name, "rollback"), hidden, told))
     return {"Decide": tag("div", *forms, class_="decisions")}

@@ -28,7 +28,7 @@ def models_table(place: Place, versions: Sequence[str], champion: str, caption: 
         found = list(readers.map(lambda version: _found(place, version, version == champion), versions))
     names = list(dict.fromkeys(name for own in found for name in list(own["metrics"])[:METRICS]))
     rows = [_model(place.name, own, names) for own in found]
-    columns = ("Model", "", "Data of", "Rows", *(meaning(name).name for name in names), "Verdict")
+    columns = ("Model", "Role", "Data of", "Rows", *(meaning(name).name for name in names), "Verdict")
     return table(caption, columns, rows)
 
 

@@ -48,8 +48,9 @@ def of_dag(dag: str) -> tuple[str, Mode]:
 
 
 def last_runs(use_case: str, mode: Mode, most: int) -> list[Run]:
-    """The newest first."""
-    query = select(*COLUMNS).where(DagRun.dag_id == dag_of(use_case, mode)).order_by(DagRun.id.desc()).limit(most)
+    """The newest first, by when they were due: a backfill of last month is not the present."""
+    of_mode = select(*COLUMNS).where(DagRun.dag_id == dag_of(use_case, mode))
+    query = of_mode.order_by(DagRun.run_after.desc(), DagRun.id.desc()).limit(most)
     with create_session(scoped=False) as session:
         return [_run(mode, found) for found in session.execute(query)]
 
@@ -69,12 +70,13 @@ def one_run(use_case: str, mode: Mode, run_id: str) -> Run:
 
 
 def summaries(use_case: str, mode: Mode, run_id: str) -> dict[str, dict[str, Any]]:
-    """Task -> what its last try returned, in the order in which they ended; those alone that have ended well."""
+    """Task -> what its stages did, in the order in which they ended; those alone that have ended well."""
     own = (XComModel.dag_id == dag_of(use_case, mode), XComModel.run_id == run_id)
     query = select(XComModel.task_id, XComModel.value).where(*own, XComModel.key == BaseXCom.XCOM_RETURN_KEY)
     with create_session(scoped=False) as session:
         found = session.execute(query.order_by(XComModel.timestamp)).all()
-    return {row.task_id: XComModel.deserialize_value(row) for row in found}
+    told = {row.task_id: XComModel.deserialize_value(row) for row in found}
+    return {task: own for task, own in told.items() if isinstance(own, dict) and "steps" in own}
 
 
 def newest_of(use_case: str, modes: Sequence[Mode], most: int) -> list[Run]:

@@ -14,9 +14,9 @@ from ml_pipeline_airflow.models_page.place import Place
 
 UNTRUSTED = {
     **HEADERS,
-    "content-security-policy": f"{POLICY}; form-action 'none'; base-uri 'none'; frame-ancestors 'self'",
+    "content-security-policy": f"{POLICY}; form-action 'none'; base-uri 'none'; frame-ancestors 'self'; sandbox",
 }
-"""Whoever may write to the store wrote the page, so it sends nothing."""
+"""Whoever may write to the store wrote the page, so it sends nothing, and leads nobody elsewhere by itself."""
 
 
 def model_report(name: str, called: str) -> HTMLResponse:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property, partial
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
 
 from fastapi.responses import HTMLResponse
 
 from ml_pipeline.artifacts.promotion_log import Promotion
-from ml_pipeline.errors import IntegrityError
+from ml_pipeline.errors import PipelineError
+from ml_pipeline.lineage.history import before
 from ml_pipeline.report.markup import Markup, join, tag
 from ml_pipeline.report.table import Row, table
 from ml_pipeline_airflow.models_page import words
@@ -33,49 +34,45 @@ from ml_pipeline_airflow.models_page.visitor import Visitor, link
 
 MODELS, ENTRIES, RUNS, WATCHED = 10, 20, 10, 10
 """Models, promotions, runs and runs of monitoring that are shown, the newest of each."""
+T = TypeVar("T")
 AT_ONCE = 8
 """Parts of the page that are made together: most of the time they wait for the store."""
 
 
-class Known:
-    """What several parts of the page tell of."""
+class Seen(NamedTuple):
+    """What several parts of the page tell of; `lines` are data and drift over time, read once for all of them."""
 
-    def __init__(self, place: Place, log: Sequence[Promotion], watched: Sequence[Health]) -> None:
-        self.place, self.log, self.watched = place, log, watched
-
-    @cached_property
-    def lines(self) -> list[dict[str, Any]]:
-        """Data and drift over time."""
-        return stored_rows(self.place.registry.store, self.watched[0].result, "health")
+    place: Place
+    log: Sequence[Promotion]
+    watched: Sequence[Health]
+    lines: Callable[[], list[dict[str, Any]]]
 
 
 def show(visitor: Visitor, name: str) -> HTMLResponse:
-    """The page; a part that cannot be shown says why in its place.
-
-    Raises:
-        StoreError: the store is away, so that there is nothing to show but that.
-    """
+    """The page; a part that cannot be shown says why in its place."""
     place, problems = Place.of(name), list[Markup]()
     with ThreadPoolExecutor(AT_ONCE) as makers:
-        entries = makers.submit(place.registry.log.newest, ENTRIES)
-        monitoring = makers.submit(_history, place, problems)
-        known = Known(place, entries.result(), monitoring.result())
+        entries = makers.submit(_read, lambda: place.registry.log.newest(ENTRIES), problems)
+        monitoring = makers.submit(_read, lambda: history(place.registry.store, place.name, WATCHED), problems)
+        log, watched = entries.result(), monitoring.result()
+        lines = makers.submit(lambda: stored_rows(place.registry.store, watched[0].result, "health") if watched else [])
+        known = Seen(place, log, watched, lines.result)
         parts = [makers.submit(told, partial(make, known)) for make in PARTS.values()]
         sections = {title: part.result() for title, part in zip(PARTS, parts, strict=True)}
     decide = _decisions(visitor, place, known.log)
     return page(name, [*_header(known), *problems], {**sections, "Graphs": others(name), **decide})
 
 
-def _history(place: Place, problems: list[Markup]) -> list[Health]:
-    """What monitoring found; where that cannot be read, why."""
+def _read(read: Callable[[], list[T]], problems: list[Markup]) -> list[T]:
+    """What is read; where that cannot be, nothing, and a problem that says why."""
     try:
-        return history(place.registry.store, place.name, WATCHED)
-    except IntegrityError as error:
+        return read()
+    except PipelineError as error:
         problems.append(problem(str(error)))
         return []
 
 
-def _header(known: Known) -> list[Markup]:
+def _header(known: Seen) -> list[Markup]:
     place, watched = known.place, known.watched
     question = told(lambda: tag("h1", place.use_case().config.question))
     if not question.startswith("<h1"):
@@ -92,19 +89,19 @@ def _champion(place: Place, log: Sequence[Promotion]) -> Markup:
     return tag("p", "Champion: ", link(last.to, place.name, "models", last.to), *ages)
 
 
-def _performance(known: Known) -> Markup:
+def _performance(known: Seen) -> Markup:
     return performance(known.place.registry, known.watched[0]) if known.watched else _unwatched()
 
 
-def _drift(known: Known) -> Markup:
-    return drift(known.lines) if known.watched else _unwatched()
+def _drift(known: Seen) -> Markup:
+    return drift(known.lines()) if known.watched else _unwatched()
 
 
-def _data(known: Known) -> Markup:
-    return data(known.lines) if known.watched else _unwatched()
+def _data(known: Seen) -> Markup:
+    return data(known.lines()) if known.watched else _unwatched()
 
 
-def _monitoring(known: Known) -> Markup:
+def _monitoring(known: Seen) -> Markup:
     return monitored(known.place.name, known.watched) if known.watched else _unwatched()
 
 
@@ -112,7 +109,7 @@ def _unwatched() -> Markup:
     return tag("p", "Nothing was monitored yet: no run of its DAG of monitoring has come to a verdict.")
 
 
-def _models(known: Known) -> Markup:
+def _models(known: Seen) -> Markup:
     """The newest by as-of, candidates and champions, each with its verdict."""
     place, log = known.place, known.log
     champion = log[0].to if log else ""
@@ -126,14 +123,14 @@ def _models(known: Known) -> Markup:
     return join([listed, comparison_form(place.name, pair[0], pair[-1])])
 
 
-def _log(known: Known) -> Markup:
+def _log(known: Seen) -> Markup:
     if not known.log:
         return tag("p", "Nothing was promoted yet.")
     caption = f"The newest {len(known.log)} entries of the promotion log"
     return log_table(known.place.name, known.log, caption)
 
 
-def _runs(known: Known) -> Markup:
+def _runs(known: Seen) -> Markup:
     name = known.place.name
     found = newest_of(name, MODES, RUNS)
     if not found:
@@ -149,18 +146,17 @@ def _run(name: str, run: Run) -> Markup:
 def _decisions(visitor: Visitor, place: Place, log: Sequence[Promotion]) -> dict[str, Markup]:
     """What this visitor may decide here; no section where that is nothing."""
     forms = []
-    if log and log[0].previous and visitor.may_promote(place.name):
-        told = (
-            "Makes the champion before the present one champion again, once it has proved that it predicts as it did."
-        )
-        forms.append(decision(visitor, "Roll back", (place.name, "rollback"), {}, told))
+    if log and visitor.may_promote(place.name) and (target := before(place.registry, log[0])):
+        told = f"Makes {target}, the champion before, champion again, once it has proved that it predicts as it did."
+        hidden = {"version": target, "seen": str(log[0].number)}
+        forms.append(decision(visitor, "Roll back", (place.name, "rollback"), hidden, told))
     if visitor.may_retrain(place.name):
         told = "Starts a run of the training DAG as of now; what it trains becomes champion by the same gate as ever."
         forms.append(decision(visitor, "Retrain", (place.name, "retrain"), {}, told))
     return {"Decide": tag("div", *forms, class_="decisions")} if forms else {}
 
 
-PARTS: dict[str, Callable[[Known], Markup]] = {
+PARTS: dict[str, Callable[[Seen], Markup]] = {
     "Performance": _performance,
     "Drift": _drift,
     "Data": _data,

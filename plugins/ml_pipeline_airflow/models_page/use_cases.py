@@ -21,8 +21,9 @@ from ml_pipeline_airflow.models_page.place import Place
 from ml_pipeline_airflow.models_page.runs import newest_of
 from ml_pipeline_airflow.models_page.visitor import Visitor, link
 
-AT_ONCE, RUNS, SENTENCES = 8, 3, 3
-"""Use cases that are looked at together; runs and sentences of monitoring that are shown of each."""
+AT_ONCE, RUNS, SENTENCES, LOOKS = 8, 3, 3, 3
+"""Use cases that are looked at together; of each the runs, and sentences of monitoring, that are shown, and the runs of
+monitoring among which that is looked for which has ended last."""
 MODES: tuple[Mode, ...] = tuple(NAMES)
 COLUMNS = ("Use case", "Champion", "Health", "Last runs")
 
@@ -62,12 +63,13 @@ def _champion(place: Place) -> Markup:
 
 def _health(place: Place) -> Markup:
     """What monitoring found last."""
-    found = history(place.registry.store, place.name, 1)
+    found = history(place.registry.store, place.name, LOOKS)
     if not found:
         return tag("span", "… not monitored yet", class_="state soft")
     return join(
         [
             words.state(found[0].severity),
+            tag("small", "as of ", words.age(found[0].as_of)),
             *(tag("small", told, class_="words") for told in some(found[0].reasons, SENTENCES)),
         ]
     )
