@@ -48,19 +48,18 @@ class Archive:
         return self._read(key, lambda: open_dataset(self.store, key))
 
     def columns(self, dataset: Dataset, names: Sequence[str]) -> dict[str, Column] | None:
-        """Some columns of a dataset."""
-        return self._read(dataset.key, lambda: dataset.columns(names))
+        """Some columns of a dataset; that a part of it is lost is damage."""
+        return self._read(dataset.key, lambda: dataset.columns(names), lost=True)
 
     def profile(self, key: str) -> Profile | None:
         """That of a dataset, by its folder."""
         dataset = self.dataset(key)
-        return self._read(key, dataset.profile) if dataset else None
+        return self._read(key, dataset.profile, lost=True) if dataset else None
 
-    def _read(self, key: str, read: Callable[[], R]) -> R | None:
+    def _read(self, key: str, read: Callable[[], R], *, lost: bool = False) -> R | None:
         try:
             return read()
-        except NotFoundError:
-            return None
-        except (IntegrityError, msgspec.MsgspecError) as error:
-            self.damaged[key] = str(error)
+        except (NotFoundError, IntegrityError, msgspec.MsgspecError) as error:
+            if lost or not isinstance(error, NotFoundError):
+                self.damaged[key] = str(error)
             return None

@@ -110,14 +110,19 @@ def told(found: Drifted | None) -> Iterator[Finding]:
 
 
 def _weekly(source: str, reference: Profile, days: Profiles, run: StageRun) -> Drifted:
-    """Every week beside a reference; what the weeks have of it that share no day with the last one counts as usual."""
+    """Every week beside a reference; what the weeks have of it that share no day with the last one counts as usual.
+
+    Those weeks are not judged themselves: nothing in them can be beyond what they say is usual.
+    """
     limits, moments = run.config.monitoring.drift if run.config.monitoring else Limits(), sorted(days)
     ends = moments[WEEK - 1 :]
     weeks = [merge(days[moment] for moment in moments[at : at + WEEK]) for at in range(len(ends))]
     earlier = weeks[:-WEEK]
     known = usual(reference, earlier, limits.least) if len(earlier) >= LEAST else None
     compared = [drift(reference, week, limits, known or {}) for week in weeks]
-    lines = [line for end, own in zip(ends, compared, strict=True) for line in of_drift(end, source, own, known)]
+    judged = [None] * len(earlier) + [known] * (len(weeks) - len(earlier))
+    each = zip(ends, compared, judged, strict=True)
+    lines = [line for end, own, beside in each for line in of_drift(end, source, own, beside)]
     if known is None:
         needed = f"it takes {NEEDED} of them within the window, and there are {len(moments)}"
         told = f"How far weeks usually are from the reference is not known: {needed}."

@@ -18,7 +18,7 @@ from ml_pipeline.contract import StageResult
 from ml_pipeline.data.joins import MOMENT
 from ml_pipeline.data.profile import Profile
 from ml_pipeline.data.splits import share
-from ml_pipeline.errors import IntegrityError, NotFoundError
+from ml_pipeline.errors import ChainError, DataError, IntegrityError, NotFoundError, PipelineError
 from ml_pipeline.handlers.archive import Archive
 from ml_pipeline.handlers.drifting import Profiles
 from ml_pipeline.handlers.latest_records import latest
@@ -26,7 +26,7 @@ from ml_pipeline.handlers.stage_run import StageRun
 from ml_pipeline.models.evaluation import Rules
 from ml_pipeline.monitoring.calibration import calibration
 from ml_pipeline.monitoring.performance import TOO_FEW, Made, Maturity, Outcome, daily, findings, measured
-from ml_pipeline.monitoring.served import Part, promised, served
+from ml_pipeline.monitoring.served import ENOUGH, Part, blocks, promised, served
 from ml_pipeline.monitoring.severity import Finding
 from ml_pipeline.monitoring.truth import Days, Predicted, Truth, hashed
 from ml_pipeline.templates import Parameters
@@ -37,6 +37,8 @@ Runs = Sequence[tuple[StageResult, Dataset]]
 """What serving left, and the predictions."""
 
 
+UNFIT = (ChainError, ValueError, KeyError, TypeError)
+"""What the code of today says of parameters that other code made."""
 RECENT = 200
 """Promotions that are looked at for who has been champion: more than the nights of a window."""
 
@@ -54,11 +56,6 @@ class Judgement(NamedTuple):
     true: Profiles = MappingProxyType({})
     part: Part | None = None
 
-    @property
-    def total(self) -> int:
-        """Predictions."""
-        return sum(int(day["predicted"]) for day in self.days)
-
 
 class Series(NamedTuple):
     """What champions served, one after the other: its worth, what there is to say of it, and what had been promised."""
@@ -71,16 +68,24 @@ class Series(NamedTuple):
 def predictions(archive: Archive, runs: Runs, run: StageRun) -> dict[str, Predicted]:
     """By model version, as far as they can be read; of a key that a model predicted twice as of one moment, one."""
     found: dict[str, list[Predicted]] = {}
-    zone = ZoneInfo(run.config.timezone)
     for result, dataset in runs:
         names = [name for name in dataset.manifest.columns if name not in (run.config.time, "model_version")]
-        columns = archive.columns(dataset, [name for name in names if not name.startswith("reason")])
+        names = [name for name in names if not name.startswith("reason")]
+        if run.config.key not in dataset.manifest.columns:
+            archive.damaged[dataset.key] = f"it has no column {run.config.key}"
+            continue
+        columns = archive.columns(dataset, names)
         if columns is None:
             continue
         keys = hashed(cast(Category, columns.pop(run.config.key)))
-        days = np.full(len(keys), result.as_of.astimezone(zone).date(), "datetime64[D]")
+        days = np.full(len(keys), day(result, run))
         found.setdefault(result.model_version, []).append(Predicted(keys, days, columns))
     return {version: Predicted.once(own, MOMENT) for version, own in found.items()}
+
+
+def day(result: StageResult, run: StageRun) -> np.datetime64:
+    """The day, where the use case is at home, as of which something was scored."""
+    return np.datetime64(result.as_of.astimezone(ZoneInfo(run.config.timezone)).date(), "D")
 
 
 def truth_of(runs: Runs, known: Sequence[Dataset], predicted: Mapping[str, Predicted], run: StageRun) -> Truth:
@@ -107,27 +112,31 @@ def _times(runs: Runs, run: StageRun) -> list[np.datetime64]:
 
 def joined(model: type[Chain], version: str, own: Predicted, truth: Truth, run: StageRun) -> Judgement:
     """Of one model what has come true, day by day; not yet what all of it is worth."""
-    known, rows = truth.of(own.keys)
-    counted = f"{version}: {int(known.sum()):,} of {len(known):,} predictions have come true or not"
     try:
-        parameters, then = run.registry.parameters(version), run.registry.metrics(version)
+        return _joined(model, version, own, truth, run)
     except NotFoundError:
         return Judgement(version, [], {}, [Finding("watch", f"{version} predicted, but is stored no more.")])
-    except IntegrityError as error:
-        return Judgement(version, [], {}, [Finding("watch", f"{version} predicted, but cannot be read: {error}")])
+    except (IntegrityError, DataError, *UNFIT) as error:
+        why = error if isinstance(error, PipelineError) else f"{type(error).__name__}: {error}"
+        return Judgement(version, [], {}, [Finding("watch", f"{version} predicted, but cannot be judged: {why}")])
+
+
+def _joined(model: type[Chain], version: str, own: Predicted, truth: Truth, run: StageRun) -> Judgement:
+    parameters, then = run.registry.parameters(version), run.registry.metrics(version)
+    known, rows = truth.of(own.keys)
     come = own.of(known)
-    part = Part(come.keys, np.asarray(come.columns[MOMENT]), come.days, _outcome(model, parameters, come, rows, run))
-    part = part._replace(outcome=served([part]))
-    outcome = part.outcome
+    outcome = _outcome(model, parameters, come, rows, run)._replace(blocks=blocks(come.days))
+    asked = np.stack([own.keys.view(np.int64), np.asarray(own.columns[MOMENT], "datetime64[us]").view(np.int64)])
     settings = run.config.monitoring or Monitoring()
     maturity = Maturity(settings.least, share(settings.mature))
     made = Made(own.days, known, _p(model, parameters, own.columns))
-    lines = daily(made, outcome, maturity, run.config.seed)
-    days = [{"model_version": version, **line} for line in lines]
+    days = [{"model_version": version, **line} for line in daily(made, outcome, maturity, run.config.seed)]
     profiles = _profiles(own, known, {run.config.label: rows[run.config.label]}, days)
-    few = len(outcome.y) < settings.least
-    found = Finding(TOO_FEW, f"{counted}: fewer than {settings.least}, too few to judge.")
-    return Judgement(version, days, {}, [found if few else Finding("ok", f"{counted}.")], then, *profiles, part)
+    counted = f"{version}: {len(outcome.y):,} of {len(known):,} predictions have come true or not"
+    few = Finding(TOO_FEW, f"{counted}: fewer than {settings.least}, too few to judge.")
+    found = few if len(outcome.y) < settings.least else Finding("ok", f"{counted}.")
+    part = Part(asked, np.flatnonzero(known), come.days, outcome)
+    return Judgement(version, days, {}, [found], then, *profiles, part)
 
 
 def _judged(own: Judgement, run: StageRun, *, by_slice: bool) -> Judgement:
@@ -136,14 +145,22 @@ def _judged(own: Judgement, run: StageRun, *, by_slice: bool) -> Judgement:
         return own
     outcome = own.part.outcome if by_slice else own.part.outcome._replace(slices={})
     whole, found = _measured(outcome, own.then, run)
-    return own._replace(whole={"predicted": own.total, **whole}, findings=[*own.findings, *found])
+    return own._replace(whole={"predicted": own.part.asked.shape[1], **whole}, findings=[*own.findings, *found])
 
 
 def _measured(outcome: Outcome, then: Mapping[str, Any], run: StageRun) -> tuple[dict[str, Any], list[Finding]]:
     evaluate = run.config.evaluate
     whole = measured(outcome, Rules({}, {}, evaluate.replicates, run.config.seed))
     whole = {name: value for name, value in whole.items() if name not in ("verdict", "difference", "champion_metrics")}
-    return whole, [*findings(whole, then, evaluate.floors), *calibration(outcome, whole, then)]
+    found = [*findings(whole, then, evaluate.floors), *calibration(outcome, whole, then)]
+    return whole, found if outcome.blocks is not None else [_of_few_days(own) for own in found]
+
+
+def _of_few_days(own: Finding) -> Finding:
+    """Nobody knows yet how much days differ, so no such finding asks somebody to act."""
+    if own.severity != "act":
+        return own
+    return Finding("watch", f"{own.sentence} It is of fewer than {ENOUGH} days, and days differ: to be watched.")
 
 
 def _champions(models: Sequence[Judgement], run: StageRun) -> list[Judgement]:
@@ -168,19 +185,16 @@ def judged(models: Sequence[Judgement], run: StageRun) -> tuple[list[Judgement],
 
 def _series(models: Sequence[Judgement], run: StageRun) -> Series | None:
     """What champions served, the last first, as one model would have; None of one, and where too little is known."""
-    known = [(own.part, own) for own in models if own.part and len(own.part.keys)]
-    if len(known) < 2:
+    parts = [(own.part, own.then) for own in models if own.part and len(own.part.places)]
+    if len(parts) < 2:
         return None
-    outcome, then = served([part for part, _ in known]), [own.then for _, own in known]
-    if len(outcome.y) < (run.config.monitoring or Monitoring()).least:
+    found = served([part for part, _ in parts])
+    if len(found.outcome.y) < (run.config.monitoring or Monitoring()).least:
         return None
-    was = promised(then, [len(part.keys) for part, _ in known])
-    whole, found = _measured(outcome, was, run)
-    predicted = sum(own.total for own in models)
-    counted = (
-        f"What {len(models)} champions served: {len(outcome.y):,} of {predicted:,} predictions have come true or not"
-    )
-    return Series(whole, [Finding("ok", f"{counted}."), *found], was)
+    was = promised([then for _, then in parts], found.rows)
+    whole, told = _measured(found.outcome, was, run)
+    come = f"{len(found.outcome.y):,} of {found.predicted:,} predictions have come true or not"
+    return Series(whole, [Finding("ok", f"What {len(parts)} champions served: {come}."), *told], was)
 
 
 def _profiles(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from ml_pipeline.artifacts.datasets import Dataset
 from ml_pipeline.artifacts.versions import fingerprint
 from ml_pipeline.chain import Chain
-from ml_pipeline.columns import Category
+from ml_pipeline.columns import Category, Column
 from ml_pipeline.config import Monitoring
 from ml_pipeline.contract import StageResult
 from ml_pipeline.durations import microseconds
@@ -155,10 +155,8 @@ class MonitorHandler(BaseHandler):
         """The days as a dataset; the sentences as the verdict of the stage; both as a page."""
         run.rows_in = sum(dataset.manifest.rows for _, dataset in data.runs)
         run.reads += [dataset.artifact() for _, dataset in data.runs]
-        writer = run.writer(data.key, "performance")
-        writer.write(table(output.days))
-        run.left(run.finish(writer, data.truth))
-        _leave_history(run, output, data)
+        _leave(run, data, "performance", table(output.days))
+        _leave(run, data, "health", history.table(output.history))
         found = output.findings(going_back.settled(run, output.compared), run.config.quarantine.share)
         page = render(_watched(run, output, found)).encode()
         run.store.put(f"{FOLDER}{folder_name(run.request.as_of)}/report.html", page)
@@ -191,11 +189,10 @@ def _watched(run: StageRun, output: Seen, found: list[Finding]) -> Watched:
     return Watched(run.config, *facts, output.visits, drifts, sorted(run.synthetic), series)
 
 
-def _leave_history(run: StageRun, output: Seen, data: Scored) -> None:
-    """Data and drift over time; what other runs left since, or damaged, makes another dataset."""
-    columns = history.table(output.history)
+def _leave(run: StageRun, data: Scored, name: str, columns: Mapping[str, Column]) -> None:
+    """What was seen; what other runs left since, damaged or repaired, makes another dataset."""
     plain = [own.values() if isinstance(own, Category) else own.tolist() for own in columns.values()]
-    writer = run.writer(run.key(data.key, fingerprint([[str(value) for value in own] for own in plain])), "health")
+    writer = run.writer(run.key(data.key, fingerprint([[str(value) for value in own] for own in plain])), name)
     writer.write(columns)
     run.left(run.finish(writer, data.truth))
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from ml_pipeline.columns import Floats
 from ml_pipeline.models.metric import Metric
+from ml_pipeline.models.metrics import Blocks
 
 SLOPE = "calibration_slope"
 """Its name in metrics.yaml, where predictions are probabilities."""
@@ -17,7 +18,7 @@ NORMAL = 1.959963984540054
 UNKNOWN: Metric = {"value": np.nan, "low": np.nan, "high": np.nan}
 
 
-def slope(y: Floats, p: Floats) -> Metric:
+def slope(y: Floats, p: Floats, blocks: Blocks | None = None) -> Metric:
     """The calibration slope (Cox 1958): b of a logistic regression of labels on a + b logit(p), with its 95 % interval.
 
     1 is right; below it predictions are too extreme, above it not extreme enough. NaN where it cannot be told: labels
@@ -26,6 +27,8 @@ def slope(y: Floats, p: Floats) -> Metric:
     Args:
         y: 0 or 1, shape (rows,).
         p: Probabilities, shape (rows,).
+        blocks: As in `Bootstrap`: a number from 0 for each row; those of a block are no independent ones, and the
+            interval is as wide as blocks differ (Liang and Zeger 1986).
     """
     clipped = np.clip(p, TINY, 1.0 - TINY)
     x = np.stack([np.ones(len(p)), np.log(clipped / (1.0 - clipped))])
@@ -36,7 +39,11 @@ def slope(y: Floats, p: Floats) -> Metric:
     information = (x * (mean * (1.0 - mean))) @ x.T
     if not np.linalg.cond(information) < 1.0 / TINY:
         return UNKNOWN
-    half = NORMAL * float(np.sqrt(np.linalg.inv(information)[1, 1]))
+    variance = np.linalg.inv(information)
+    if blocks is not None:
+        sums = np.stack([np.bincount(blocks, weights=own) for own in x * (y - mean)])
+        variance = variance @ (sums @ sums.T * sums.shape[1] / (sums.shape[1] - 1)) @ variance
+    half = NORMAL * float(np.sqrt(variance[1, 1]))
     return {"value": float(found[1]), "low": float(found[1]) - half, "high": float(found[1]) + half}
 
 

@@ -60,8 +60,13 @@ def _with_missing(known: Floats, profile: NumberProfile | WordProfile) -> Floats
 
 
 def _named(low: float | None, high: float | None, own: set[float]) -> str:
-    if high in own and low is not None and np.nextafter(low, np.inf) == high:
+    """`own` are values that are a bin of themselves; the edge before one is the number next to it."""
+    if high in own:
         return f"{high:.6g}"
+    if high is None:
+        return f"above {low:.6g}"
+    end = float(np.nextafter(high, np.inf)) + 0.0
+    until = f"below {end:.6g}" if end in own else f"{high:.6g}"
     if low is None:
-        return f"up to {high:.6g}" if high not in own else f"below {high:.6g}"
-    return f"above {low:.6g}" if high is None else f"{low:.6g} to {high:.6g}"
+        return until if end in own else f"up to {until}"
+    return f"{low:.6g} to {until}"

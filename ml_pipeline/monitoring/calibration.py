@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from ml_pipeline.columns import Floats
 from ml_pipeline.models.calibration_slope import SLOPE, slope
 from ml_pipeline.models.metric import TARGETS, Metric, beyond, interval, known, shown
-from ml_pipeline.models.metrics import BINS
+from ml_pipeline.models.metrics import BINS, Blocks
 from ml_pipeline.monitoring.performance import Outcome
 from ml_pipeline.monitoring.severity import Finding
 
@@ -34,7 +35,7 @@ def calibration(outcome: Outcome, now: Mapping[str, Any], then: Mapping[str, Any
         if known(name, now["metrics"]) and known(name, then.get("metrics", {})):
             yield _beside(name, now["metrics"][name], then["metrics"][name], chance)
     if outcome.predicts == "probability":
-        yield from _slope(slope(outcome.y, outcome.p), then.get(SLOPE))
+        yield from _slope(slope(outcome.y, outcome.p, outcome.blocks), then.get(SLOPE))
 
 
 def in_the_mean(outcome: Outcome) -> Iterator[Finding]:
@@ -46,13 +47,24 @@ def in_the_mean(outcome: Outcome) -> Iterator[Finding]:
     if outcome.classes or len(y) < MANY:
         return
     true, error = float(y.mean()), float((p - y).mean())
-    chance = 3.0 * float((p - y).std()) / float(np.sqrt(len(y)))
+    chance = 3.0 * standard_error(p - y, outcome.blocks)
     told = f"Predictions are {true + error:.4g} in the mean, and what became true {true:.4g}"
     if abs(error) <= max(chance, abs(true) / 10):
         yield Finding("ok", f"{told}.")
     else:
         side = "high" if error > 0 else "low"
         yield Finding("watch", f"{told}: too {side} by {abs(error):.2g}, of which chance makes {chance:.2g} at most.")
+
+
+def standard_error(values: Floats, blocks: Blocks | None) -> float:
+    """Of the mean of values, shape (rows,); where rows of a block are no independent ones, from the sums of blocks.
+
+    Liang and Zeger, "Longitudinal data analysis using generalized linear models" (1986), of a mean.
+    """
+    if blocks is None:
+        return float(values.std()) / float(np.sqrt(len(values)))
+    sums = np.bincount(blocks, weights=values - values.mean())
+    return float(np.sqrt(len(sums) / (len(sums) - 1) * np.square(sums).sum())) / len(values)
 
 
 def _by_chance(outcome: Outcome) -> float:

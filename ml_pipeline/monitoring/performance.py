@@ -118,8 +118,8 @@ def findings(now: Mapping[str, Any], then: Mapping[str, Any], floors: Mapping[st
     name, found = JUDGES[now["predicts"]].decides, now["metrics"]
     if not known(name, found):
         yield Finding(TOO_FEW, f"{name} {UNKNOWN}.")
-    elif promised := then.get("metrics", {}).get(name):
-        yield _beside(name, found[name], promised)
+    elif known(name, promised := then.get("metrics", {})):
+        yield _beside(name, found[name], promised[name])
     for floor, value in floors.items():
         if known(floor, found):
             yield _floor(floor, found[floor], value)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from ml_pipeline.config import UseCaseConfig
-from ml_pipeline.models.metric import Metric
+from ml_pipeline.models.metric import Metric, known
 from ml_pipeline.monitoring.drift import Drift
 from ml_pipeline.monitoring.severity import SEVERITIES, Finding, Severity, worst
 from ml_pipeline.monitoring.visit import Visit
@@ -94,7 +94,7 @@ def _days(watched: Watched) -> Markup:
     if not watched.days:
         return tag("p", "Nothing was predicted by a model that is still stored.")
     then = [watched.series[1]] if watched.series else watched.then.values()
-    promised = [own["metrics"][watched.decides] for own in then if own.get("metrics")]
+    promised = [own["metrics"][watched.decides] for own in then if known(watched.decides, own.get("metrics", {}))]
     return by_day.figures(watched.days, watched.decides, promised)
 
 

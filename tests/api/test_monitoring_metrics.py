@@ -81,6 +81,15 @@ def test_a_later_run_takes_the_place_of_the_one_before(watched: tuple[Parcels, h
     assert scraped(client, "live_metric")["value", "mae", "m1"] == 2.5
 
 
+def test_where_the_last_run_is_deleted_the_one_before_it_counts(watched: tuple[Parcels, httpx.Client]) -> None:
+    parcels, client = watched
+    before = scraped(client, "truth_coverage")
+    parcels.room.put("monitoring/20300101T000000Z/summary.json", SUMMARY)
+    await_true(lambda: ("m1",) in scraped(client, "truth_coverage"))
+    parcels.room.delete("monitoring/20300101T000000Z/summary.json")
+    await_true(lambda: scraped(client, "truth_coverage") == before)
+
+
 def test_a_summary_that_cannot_be_read_leaves_what_was_there(watched: tuple[Parcels, httpx.Client]) -> None:
     parcels, client = watched
     before = scraped(client, "live_metric")

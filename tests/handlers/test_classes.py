@@ -10,7 +10,7 @@ from click.testing import Result
 
 from ml_pipeline.columns import Category
 from ml_pipeline.errors import FitError
-from tests.conftest import Parcels
+from tests.conftest import AS_OF, Parcels
 
 HOW_LATE = """def late(delay: Floats) -> Category:
     return Category(np.where(np.isnan(delay), -1, np.searchsorted((6, 45), delay)).astype(np.int32), CLASSES)
@@ -93,3 +93,14 @@ def test_the_columns_of_the_classes_are_there_for_whoever_validates_and_draws(
     drawn = command("graph", "parcels", "--level", "models")
     assert drawn.exit_code == 0, drawn.output
     assert "prediction, probability and 2 more" in drawn.output
+
+
+def test_a_model_of_other_classes_than_those_of_today_is_told_of_and_monitoring_goes_on(by_class: Parcels) -> None:
+    explained = {"explain": 2}
+    old = by_class.run("offline", parameters=explained)["train"].model_version
+    by_class.run("online", parameters=explained)
+    by_class.replace("models.py", "'very late')", "'lost')")
+    days = by_class.next_night - AS_OF
+    found = by_class.run("monitoring", as_of=AS_OF + 3 * days, parameters={"monitoring": {"least": 20}})["monitor"]
+    assert found.verdict["reasons"][0].startswith(f"{old} predicted, but cannot be judged: ")
+    assert found.verdict["severity"] == "watch"

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 import pytest
 
-from ml_pipeline.artifacts import golden
+from ml_pipeline.artifacts import golden, plain_yaml
+from ml_pipeline.artifacts.registry import MODEL
+from ml_pipeline.data.joins import MOMENT
 from ml_pipeline.handlers import appointment
 from tests.conftest import AS_OF
 from tests.contrary import BAD, reign
@@ -139,3 +141,36 @@ def test_parameters_that_were_tampered_with_are_not_compared(beaten: Parcels) ->
     good = beaten.registry.promotions()[0].to
     beaten.room.put(beaten.registry.key(good, "parameters.yaml"), b"bias: 0.0\n")
     assert f"{good}, which {BAD} replaced, cannot be compared with it" in told(watched(beaten))
+
+
+def test_of_few_days_the_interval_is_taken_wider(champion: Parcels) -> None:
+    reign(champion.registry)
+    for day in range(4):
+        champion.run("online", as_of=AS_OF + day * DAY)
+    found = watched(champion)
+    assert ", taken 3 times as wide as of days that are alike): not worse." in told(found)
+    assert (champion.registry.champion(), entries(found)) == (BAD, [])
+
+
+def test_what_either_model_may_have_learnt_from_is_left_out(beaten: Parcels) -> None:
+    good = beaten.registry.promotions()[0].to
+    before = told(watched(beaten, "propose"))
+    made = msgspec.structs.replace(beaten.registry.model(good), as_of=(AS_OF + 2 * DAY).isoformat())
+    beaten.room.put(beaten.registry.key(good, MODEL), plain_yaml.dump(msgspec.to_builtins(made)))
+    assert _rows(told(watched(beaten, "propose"))) < _rows(before)
+
+
+def test_what_is_scored_again_every_night_counts_once(champion: Parcels) -> None:
+    champion.replace("pipeline.yaml", "horizon: 1h", "horizon: 1h\nbehind: 3d")
+    reign(champion.registry)
+    pairs: list[tuple[str | None, Any]] = []
+    for day in range(6):
+        scored = champion.run("online", as_of=AS_OF + day * DAY)
+        found = champion.dataset(scored, "predictions").columns(["parcel_id", MOMENT])
+        pairs += zip(found["parcel_id"].values(), found[MOMENT].tolist(), strict=True)
+    counted = _rows(told(watched(champion, "propose", as_of=MORNING + 4 * DAY)))
+    assert counted == len(set(pairs)) < len(pairs)
+
+
+def _rows(sentence: str) -> int:
+    return int(sentence.removeprefix("On the same ").partition(" ")[0].replace(",", ""))

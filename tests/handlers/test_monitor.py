@@ -189,14 +189,41 @@ def test_a_model_that_is_stored_no_more_is_worth_a_look(scored: Parcels) -> None
     assert found.verdict["reasons"][0] == f"{version} predicted, but is stored no more."
 
 
-def test_a_broken_floor_asks_to_act(scored: Parcels) -> None:
-    parameters = FEW | {"evaluate.floors": {"roc_auc": 0.999}}
-    found = scored.run("monitoring", as_of=AS_OF + 4 * DAY, parameters=parameters)["monitor"]
+@pytest.fixture
+def of_five_days(scored: Parcels) -> Parcels:
+    """From five days on it is known how much days differ."""
+    for day in (3, 4):
+        scored.run("online", as_of=AS_OF + day * DAY)
+    return scored
+
+
+BROKEN: dict[str, Any] = FEW | {"evaluate.floors": {"roc_auc": 0.999}}
+
+
+def test_a_broken_floor_asks_to_act(of_five_days: Parcels) -> None:
+    found = of_five_days.run("monitoring", as_of=AS_OF + 6 * DAY, parameters=BROKEN)["monitor"]
     assert (found.verdict["severity"], found.verdict["passed"]) == ("act", False)
     assert "its floor is at least 0.999: clearly broken" in " ".join(found.verdict["reasons"])
 
 
-def test_training_is_asked_for_once_within_the_cooldown(scored: Parcels) -> None:
+def test_of_few_days_nothing_asks_to_act(scored: Parcels) -> None:
+    found = scored.run("monitoring", as_of=AS_OF + 4 * DAY, parameters=BROKEN)["monitor"]
+    assert (found.verdict["severity"], found.verdict["passed"]) == ("watch", True)
+    (told,) = (reason for reason in found.verdict["reasons"] if "its floor is at least 0.999" in reason)
+    assert told.endswith("It is of fewer than 5 days, and days differ: to be watched.")
+
+
+def test_a_part_that_is_lost_is_told_of(scored: Parcels) -> None:
+    folder = scored.dataset(scored.run("online", as_of=AS_OF), "predictions").key
+    for key in scored.objects(f"{folder}/"):
+        if key.endswith(".parquet"):
+            scored.room.delete(key)
+    reasons = watched(scored, AS_OF + 4 * DAY)["monitor"].verdict["reasons"]
+    assert any(reason.startswith(f"{folder} cannot be read, and is left out") for reason in reasons)
+
+
+def test_training_is_asked_for_once_within_the_cooldown(of_five_days: Parcels) -> None:
+    scored = of_five_days
     broken = {"monitoring": {"least": 20, "cooldown": "2d"}, "evaluate.floors": {"roc_auc": 0.999}}
 
     def asked(days: int, run_id: str = "") -> bool:
@@ -207,7 +234,7 @@ def test_training_is_asked_for_once_within_the_cooldown(scored: Parcels) -> None
             assert run_id or found.notes[-1].startswith("Training was asked for as of ")
         return asks
 
-    assert [asked(3), asked(3), asked(3, "another-run"), asked(4), asked(5), asked(6)] == [
+    assert [asked(6), asked(6), asked(6, "another-run"), asked(7), asked(8), asked(9)] == [
         True,
         True,  # the same run, again
         False,
@@ -215,7 +242,7 @@ def test_training_is_asked_for_once_within_the_cooldown(scored: Parcels) -> None
         True,
         False,
     ]
-    assert "retrain" not in {artifact.name for artifact in watched(scored, AS_OF + 9 * DAY)["monitor"].artifacts}
+    assert "retrain" not in {artifact.name for artifact in watched(scored, AS_OF + 12 * DAY)["monitor"].artifacts}
 
 
 def test_the_index_names_the_runs_of_a_window(scored: Parcels) -> None:

@@ -221,7 +221,7 @@ def test_a_model_that_cannot_be_read_is_told_of(scored: Parcels, name: str) -> N
     version = scored.registry.champion()
     scored.room.put(scored.registry.key(version, name), b"half: [a")
     said = reasons(scored)
-    assert said[0].startswith(f"{version} predicted, but cannot be read: ")
+    assert said[0].startswith(f"{version} predicted, but cannot be judged: ")
     assert any(reason.startswith("The rows that were scored as of ") for reason in said)
 
 

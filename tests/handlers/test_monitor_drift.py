@@ -113,8 +113,9 @@ def test_weeks_over_time_are_stored(scored: Parcels) -> None:
     psi, known = np.asarray(columns["value"])[own], np.asarray(columns["usual"])[own]
     assert len(psi) == 4
     assert psi[-1] > psi[:-1].max()
-    assert known == pytest.approx(psi[:-1].max())
+    assert known == pytest.approx([*[np.nan] * 3, psi[:-1].max()], nan_ok=True)
     assert severity[own][-1] in ("watch", "act")
+    assert set(severity[own][:-1]) == {"not enough data"}
 
 
 def test_a_model_that_was_evaluated_before_has_nothing_to_compare_with(scored: Parcels) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from ml_pipeline.models.calibration_slope import SLOPE, slope
 from ml_pipeline.models.evaluation import Rules
-from ml_pipeline.monitoring.calibration import calibration, in_the_mean
+from ml_pipeline.monitoring.calibration import calibration, in_the_mean, standard_error
 from ml_pipeline.monitoring.performance import Outcome, measured
 
 RULES = Rules({}, {}, 50, 1)
@@ -85,3 +85,17 @@ def test_predictions_that_are_too_high_in_the_mean_are_to_be_watched(shift: floa
 def test_of_few_rows_and_of_classes_the_mean_says_nothing() -> None:
     assert list(in_the_mean(Outcome(np.zeros(29), np.ones(29), {}, "probability", ()))) == []
     assert list(in_the_mean(Outcome(np.zeros(99), np.ones((99, 2)) / 2, {}, "class", ("a", "b")))) == []
+
+
+@pytest.mark.parametrize(("together", "wider"), [(0.0, False), (1.0, True)])
+def test_rows_of_a_day_that_err_together_make_mean_and_slope_less_sure(together: float, wider: bool) -> None:
+    chance = np.random.default_rng(5)
+    days, logit = np.repeat(np.arange(60), 200), chance.normal(0.0, 1.0, 12_000)
+    lift, steep = (together * chance.normal(0.0, 0.8, 60)[days] for _ in range(2))
+    y = (chance.random(12_000) < 1.0 / (1.0 + np.exp(-(1.0 + steep) * logit - lift))).astype(np.float64)
+    p = 1.0 / (1.0 + np.exp(-logit))
+    errors = [standard_error(p - y, blocks) for blocks in (days, None)]
+    lengths = [(found := slope(y, p, blocks))["high"] - found["low"] for blocks in (days, None)]
+    for of_days, of_rows in (errors, lengths):
+        assert (of_days > 2 * of_rows) == wider
+        assert wider or of_days == pytest.approx(of_rows, rel=0.3)

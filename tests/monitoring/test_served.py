@@ -8,7 +8,7 @@ import pytest
 from ml_pipeline.columns import Category
 from ml_pipeline.models.evaluation import Rules
 from ml_pipeline.monitoring.performance import Outcome, measured
-from ml_pipeline.monitoring.served import Part, promised, served
+from ml_pipeline.monitoring.served import Part, blocks, promised, served
 
 DAYS = np.arange("2024-03-01", "2024-03-08", dtype="datetime64[D]")
 RULES = Rules({}, {}, 200, 0)
@@ -20,28 +20,41 @@ def part(keys: list[int], days: list[int], y: list[float], p: list[float], class
     slices = {"depot": Category.of(["north" if key % 2 else "south" for key in keys])}
     predicts = "class" if classes else "probability"
     outcome = Outcome(np.array(y), np.array(p), slices, predicts, classes)  # type: ignore[arg-type]
-    return Part(np.array(keys, np.uint64), own.astype("datetime64[us]"), own, outcome)
+    asked = np.stack([np.array(keys, np.int64), own.astype("datetime64[us]").view(np.int64)])
+    return Part(asked, np.arange(len(keys)), own, outcome)
 
 
 def test_parts_follow_one_another_and_days_are_blocks() -> None:
     second = part([3, 4, 5, 6], [1, 2, 4, 6], [1.0] * 4, [0.6] * 4)
-    found = served([part([1, 2], [0, 0], [1.0, 0.0], [0.9, 0.2]), second])
+    together = served([second, part([1, 2], [0, 0], [1.0, 0.0], [0.9, 0.2])])
+    assert (together.predicted, together.rows) == (6, [4, 2])
+    found = together.outcome
     assert found.y.tolist() == [1.0, 0.0, 1.0, 1.0, 1.0, 1.0]
     assert found.p.tolist() == [0.9, 0.2, 0.6, 0.6, 0.6, 0.6]
     assert found.blocks is not None
     assert found.blocks.tolist() == [0, 0, 1, 2, 3, 4]
     assert [*found.slices["depot"].values()][:3] == ["north", "south", "north"]  # type: ignore[union-attr]
-    assert served([second]).blocks is None, "of so few days nobody can tell how much they differ"
+    assert blocks(second.days) is None, "of so few days nobody can tell how much they differ"
 
 
-def test_what_two_served_as_of_one_moment_counts_once_and_as_of_two_moments_twice() -> None:
-    newer, older = part([1], [0], [1.0], [0.9]), part([1, 1], [0, 1], [1.0, 1.0], [0.1, 0.2])
-    assert served([newer, older]).p.tolist() == [0.9, 0.2]
+def test_what_two_predicted_as_of_one_moment_counts_for_who_was_champion_then() -> None:
+    newer, older = part([1, 2], [0, 0], [1.0, 1.0], [0.9, 0.8]), part([1, 1], [0, 1], [1.0, 1.0], [0.1, 0.2])
+    found = served([newer, older])
+    assert found.outcome.p.tolist() == [0.1, 0.2, 0.8]
+    assert (found.predicted, found.rows) == (3, [1, 2])
+
+
+def test_what_has_not_come_true_counts_as_predicted() -> None:
+    known = part([1, 2], [0, 0], [1.0, 1.0], [0.9, 0.8])
+    waits = known._replace(asked=np.append(known.asked, [[3], [0]], axis=1))
+    assert served([known, waits]).predicted == 3
+    assert served([known, waits]).rows == [0, 2]
 
 
 def test_a_model_of_other_classes_is_left_out() -> None:
     first = part([1], [0], [0.0], [0.9], ("a", "b"))
-    assert served([first, part([2], [1], [0.0], [0.9], ("a", "c"))]).y.tolist() == [0.0]
+    found = served([first, part([2], [1], [0.0], [0.9], ("a", "c"))])
+    assert (found.outcome.y.tolist(), found.rows, found.predicted) == ([0.0], [1, 0], 1)
 
 
 def test_days_that_differ_make_the_interval_wide() -> None:
@@ -51,18 +64,20 @@ def test_days_that_differ_make_the_interval_wide() -> None:
     p = np.full(7000, 0.4)
     alike = Outcome(y, p, {}, "probability", ())
     (own,) = (found["metrics"]["brier"] for found in [measured(alike, RULES)])
-    together = served([Part(np.arange(7000).astype(np.uint64), DAYS[days].astype("datetime64[us]"), DAYS[days], alike)])
-    of_days = measured(together, RULES)["metrics"]["brier"]
+    of_days = measured(alike._replace(blocks=blocks(DAYS[days])), RULES)["metrics"]["brier"]
     assert of_days["value"] == pytest.approx(own["value"])
     assert of_days["high"] - of_days["low"] > 2 * (own["high"] - own["low"])
 
 
-def test_what_was_promised_is_the_mean_by_rows() -> None:
+def test_what_was_promised_is_the_mean_by_rows_of_the_models_that_know_it() -> None:
     def metrics(value: float, **more: float) -> dict[str, object]:
         own = {"roc_auc": value, **more}
-        return {"metrics": {name: {"value": one, "low": one - 0.1, "high": one + 0.1} for name, one in own.items()}}
+        told = {name: {"value": one, "low": one - 0.1, "high": one + 0.1} for name, one in own.items()}
+        return {"metrics": told, "calibration_slope": told["roc_auc"]}
 
-    found = promised([metrics(0.8, brier=0.2), metrics(0.6)], [300, 100])["metrics"]
-    assert [*found] == ["roc_auc"]
-    assert found["roc_auc"] == pytest.approx({"value": 0.75, "low": 0.65, "high": 0.85})
-    assert promised([metrics(0.8), {}], [1, 1]) == {"metrics": {}}
+    found = promised([metrics(0.8, brier=0.2), metrics(0.6), metrics(0.1)], [300, 100, 0])
+    assert found["metrics"]["roc_auc"] == pytest.approx({"value": 0.75, "low": 0.65, "high": 0.85})
+    assert found["metrics"]["brier"]["value"] == 0.2
+    assert found["calibration_slope"]["value"] == pytest.approx(0.75)
+    assert promised([metrics(0.8), metrics(np.nan), {}], [2, 1, 1])["metrics"]["roc_auc"]["value"] == 0.8
+    assert promised([metrics(0.8), metrics(np.nan), {}], [1, 1, 1]) == {"metrics": {}}
