@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +12,11 @@ from ml_pipeline.artifacts.store import Store
 from ml_pipeline.errors import StoreError
 from tests.faults.place import StoreServer
 
+pytestmark = [
+    pytest.mark.store,
+    pytest.mark.long,
+    pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a disk that can be full"),
+]
 FOLDERS = [f"{number}/object" for number in range(12)]
 """The store's index has parts by folder, and each of them can have met the full disk."""
 BEFORE, AFTER = b"before", b"after"
