@@ -324,6 +324,9 @@ def test_a_damaged_promotion_log_is_a_sentence(ask: Ask, champion: Parcels) -> N
     assert page.status_code == 200
     assert "promotions/000001.yaml" in page.text
     assert "Retrain" in _forms(page.text)
+    (version,) = champion.room.folders("models/")
+    page = ask("admin").get(f"/ml-pipeline/parcels/models/{version}")
+    assert (page.status_code, "promotions/000001.yaml" in page.text, "3 snapshots" in page.text) == (200, True, True)
 
 
 def test_the_present_is_the_run_that_was_due_last_and_has_ended(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from importlib.resources import files
+from typing import TypeVar
 
 from fastapi.responses import HTMLResponse
 from sqlalchemy.exc import SQLAlchemyError
@@ -22,6 +23,7 @@ HEADERS = {
     "cache-control": "no-store",
 }
 """Nothing on a page runs or comes from elsewhere, and nobody else frames it or is sent its forms."""
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -48,6 +50,15 @@ def told(make: Callable[[], Markup]) -> Markup:
     except (*FAULTS, SQLAlchemyError) as error:
         log.exception("a part of the page Models could not be made")
         return problem(f"This cannot be shown: {type(error).__name__}: {error}")
+
+
+def listed(read: Callable[[], list[T]], problems: list[Markup]) -> list[T]:
+    """What is read; where that cannot be, nothing, and a problem that says why."""
+    try:
+        return read()
+    except PipelineError as error:
+        problems.append(problem(str(error)))
+        return []
 
 
 def problem(sentence: str) -> Markup:

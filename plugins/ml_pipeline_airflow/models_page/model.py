@@ -13,7 +13,7 @@ from ml_pipeline.report.metrics_table import metrics_table
 from ml_pipeline.report.words import moment
 from ml_pipeline_airflow.models_page import words
 from ml_pipeline_airflow.models_page.comparison import comparison_form
-from ml_pipeline_airflow.models_page.frame import decision, page, path, told
+from ml_pipeline_airflow.models_page.frame import decision, listed, page, path, told
 from ml_pipeline_airflow.models_page.known import Known
 from ml_pipeline_airflow.models_page.place import Place
 from ml_pipeline_airflow.models_page.promotions import log_table
@@ -29,9 +29,9 @@ def show(visitor: Visitor, name: str, called: str) -> HTMLResponse:
     Raises:
         NotFoundError: there is no such model.
     """
-    place = Place.of(name)
+    place, problems = Place.of(name), list[Markup]()
     known = Known(place, place.version(called))
-    log = place.registry.log.newest(ENTRIES)
+    log = listed(lambda: place.registry.log.newest(ENTRIES), problems)
     champion = log[0].to if log else ""
     other = log[0].previous if log and known.version == champion else champion
     sections = {
@@ -43,7 +43,7 @@ def show(visitor: Visitor, name: str, called: str) -> HTMLResponse:
         "Compare": comparison_form(name, old=other, new=known.version),
         **_decisions(visitor, place, known.version, log),
     }
-    return page(f"{name} {known.version}", _header(place, known, champion), sections)
+    return page(f"{name} {known.version}", [*_header(place, known, champion), *problems], sections)
 
 
 def _header(place: Place, known: Known, champion: str) -> list[Markup]:

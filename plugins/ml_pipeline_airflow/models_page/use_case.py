@@ -6,12 +6,11 @@ import datetime as dt
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from fastapi.responses import HTMLResponse
 
 from ml_pipeline.artifacts.promotion_log import Promotion
-from ml_pipeline.errors import PipelineError
 from ml_pipeline.lineage.history import before
 from ml_pipeline.report.markup import Markup, join, tag
 from ml_pipeline.report.table import Row, table
@@ -19,7 +18,7 @@ from ml_pipeline_airflow.models_page import words
 from ml_pipeline_airflow.models_page.comparison import comparison_form
 from ml_pipeline_airflow.models_page.data import data
 from ml_pipeline_airflow.models_page.drift import drift
-from ml_pipeline_airflow.models_page.frame import decision, page, path, problem, told
+from ml_pipeline_airflow.models_page.frame import decision, listed, page, path, told
 from ml_pipeline_airflow.models_page.graphs import others
 from ml_pipeline_airflow.models_page.health import Health, history
 from ml_pipeline_airflow.models_page.models_table import models_table
@@ -34,7 +33,6 @@ from ml_pipeline_airflow.models_page.visitor import Visitor, link
 
 MODELS, ENTRIES, RUNS, WATCHED = 10, 20, 10, 10
 """Models, promotions, runs and runs of monitoring that are shown, the newest of each."""
-T = TypeVar("T")
 AT_ONCE = 8
 """Parts of the page that are made together: most of the time they wait for the store."""
 
@@ -52,8 +50,8 @@ def show(visitor: Visitor, name: str) -> HTMLResponse:
     """The page; a part that cannot be shown says why in its place."""
     place, problems = Place.of(name), list[Markup]()
     with ThreadPoolExecutor(AT_ONCE) as makers:
-        entries = makers.submit(_read, lambda: place.registry.log.newest(ENTRIES), problems)
-        monitoring = makers.submit(_read, lambda: history(place.registry.store, place.name, WATCHED), problems)
+        entries = makers.submit(listed, lambda: place.registry.log.newest(ENTRIES), problems)
+        monitoring = makers.submit(listed, lambda: history(place.registry.store, place.name, WATCHED), problems)
         log, watched = entries.result(), monitoring.result()
         lines = makers.submit(lambda: stored_rows(place.registry.store, watched[0].result, "health") if watched else [])
         known = Seen(place, log, watched, lines.result)
@@ -61,15 +59,6 @@ def show(visitor: Visitor, name: str) -> HTMLResponse:
         sections = {title: part.result() for title, part in zip(PARTS, parts, strict=True)}
     decide = _decisions(visitor, place, known.log)
     return page(name, [*_header(known), *problems], {**sections, "Graphs": others(name), **decide})
-
-
-def _read(read: Callable[[], list[T]], problems: list[Markup]) -> list[T]:
-    """What is read; where that cannot be, nothing, and a problem that says why."""
-    try:
-        return read()
-    except PipelineError as error:
-        problems.append(problem(str(error)))
-        return []
 
 
 def _header(known: Seen) -> list[Markup]:
@@ -117,10 +106,10 @@ def _models(known: Seen) -> Markup:
     versions = [version for _, version in place.registry.newest(MODELS, near)]
     if not versions:
         return tag("p", "No model was trained yet.")
-    listed = models_table(place, versions, champion, f"The newest {len(versions)} models, by the moment of their data")
+    shown = models_table(place, versions, champion, f"The newest {len(versions)} models, by the moment of their data")
     others = [version for version in versions if version != champion]
     pair = ("champion", others[0]) if others[:1] == versions[:1] else (*others[:1], "champion")
-    return join([listed, comparison_form(place.name, pair[0], pair[-1])])
+    return join([shown, comparison_form(place.name, pair[0], pair[-1])])
 
 
 def _log(known: Seen) -> Markup:
