@@ -21,7 +21,7 @@ from ml_pipeline.errors import DataError, NotFoundError
 from ml_pipeline.lineage.description import Description, describe
 from ml_pipeline.lineage.names import resolve
 from ml_pipeline.lineage.overview import overview
-from ml_pipeline.lineage.succession import Succession, promote, rollback
+from ml_pipeline.lineage.succession import Person, Succession, promote, rollback
 
 FILES = (PARAMETERS, MODEL, METRICS, CARD, PROFILE)
 FILE = Speech({"type": "string"}, "application/yaml")
@@ -115,11 +115,11 @@ class Models:
     async def _switched(
         self, request: Request, use_case: str, version: str, switch: Callable[..., Succession]
     ) -> Response:
-        reason, actor = _reason(await request.body()), request.scope["caller"].actor
+        reason, person = _reason(await request.body()), Person(request.scope["caller"].actor)
 
         def work() -> Succession:
             own, registry = self._registry(use_case)
-            return switch(own, registry, version and resolve(registry, version), reason, actor)
+            return switch(own, registry, version and resolve(registry, version), reason, person)
 
         return json(await asyncio.to_thread(work)).response()
 

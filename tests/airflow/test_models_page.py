@@ -121,6 +121,7 @@ def test_monitoring_is_shown_over_time(ask: Ask, champion: Parcels, monitored: C
 def monitored(champion: Parcels, airflow_database: None) -> Iterator[Callable[[dt.datetime], None]]:
     """Monitor as of a moment, in a run of Airflow's."""
     from airflow.models.dagrun import DagRun
+    from airflow.models.xcom import XComModel
     from airflow.utils.session import create_session
     from airflow.utils.state import DagRunState
     from ml_pipeline_airflow.request import run_name
@@ -139,7 +140,8 @@ def monitored(champion: Parcels, airflow_database: None) -> Iterator[Callable[[d
 
     yield run
     with create_session() as session:
-        session.execute(delete(DagRun).where(DagRun.dag_id == "parcels.monitoring"))
+        for kind in (XComModel, DagRun):
+            session.execute(delete(kind).where(kind.dag_id == "parcels.monitoring"))
 
 
 # Who may do what
