@@ -24,6 +24,9 @@ IsOver = Callable[[str, str], bool | None]
 OVER = ("success", "failed")
 """States of a run in which none of its tasks runs any more."""
 
+READ = dt.timedelta(seconds=30)
+"""Within this time of its end a worker has read what a container left, however short it is to be kept."""
+
 YOUNG = 3600.0
 """Seconds for which credentials without a container may be those of one that is just being made."""
 
@@ -70,7 +73,7 @@ def sweep(client: Any, store: str, is_over: IsOver, *, orphans: bool = False) ->
     listed = client.containers(all=True, filters={"label": f"{STORE}={store}"})
     there = list(filter(None, (_inspected(client, one["Id"]) for one in listed)))
     now = dt.datetime.now(dt.UTC)
-    past = [one for one in there if (ended := _ended(one)) and now - ended >= keeping()]
+    past = [one for one in there if (ended := _ended(one)) and now - ended >= max(keeping(), READ)]
     alone = [one for one in there if one not in past and _is_wanted_by_a_run(one) and is_over(*_run(one))]
     gone, reported = ([*past, *alone], []) if orphans else (past, alone)
     for one in gone:
