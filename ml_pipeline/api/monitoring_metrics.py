@@ -107,7 +107,8 @@ class Monitored(Collector):
 
 def _seen(room: Store, before: Seen) -> Seen:
     """Only what is newer than what was known is listed, and the champion is read once."""
-    key = monitoring_summary.newest(room, before.key if room.exists(before.key) else "")
+    is_there = before.key and room.exists(before.key)
+    key = monitoring_summary.newest(room, before.key if is_there else "")
     summary = monitoring_summary.read(room, key) if key else None
     registry = Registry(room)
     version, champion = registry.champion(), before.champion

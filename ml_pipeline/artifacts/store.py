@@ -264,12 +264,12 @@ def _failure(address: str, reason: str) -> StoreError:
 
 def _reading(uri: str) -> Any:
     """The client of a store for what is there: a folder is made when something is first written, and empty before."""
-    from obstore.store import MemoryStore
-
     if uri.startswith("file://"):
         try:
             Path(uri.removeprefix("file://")).stat()
         except FileNotFoundError:
+            from obstore.store import MemoryStore
+
             return MemoryStore()
     return _writing(uri)
 

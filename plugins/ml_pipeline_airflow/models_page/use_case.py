@@ -57,7 +57,7 @@ def show(visitor: Visitor, name: str) -> HTMLResponse:
         known = Seen(place, log, watched, lines.result)
         parts = [makers.submit(told, partial(make, known)) for make in PARTS.values()]
         sections = {title: part.result() for title, part in zip(PARTS, parts, strict=True)}
-    decide = _decisions(visitor, place, known.log)
+    decide = _decisions(visitor, place, known.log, problems)
     return page(name, [*_header(known), *problems], {**sections, "Graphs": others(name), **decide})
 
 
@@ -132,10 +132,11 @@ def _run(name: str, run: Run) -> Markup:
     return link(run.run_id, dag_of(name, run.mode), "runs", run.run_id)
 
 
-def _decisions(visitor: Visitor, place: Place, log: Sequence[Promotion]) -> dict[str, Markup]:
+def _decisions(visitor: Visitor, place: Place, log: Sequence[Promotion], problems: list[Markup]) -> dict[str, Markup]:
     """What this visitor may decide here; no section where that is nothing."""
     forms = []
-    if log and visitor.may_promote(place.name) and (target := before(place.registry, log[0])):
+    switched = log[:1] if visitor.may_promote(place.name) else []
+    for target in filter(None, listed(lambda: [before(place.registry, own) for own in switched], problems)):
         told = f"Makes {target}, the champion before, champion again, once it has proved that it predicts as it did."
         hidden = {"version": target, "seen": str(log[0].number)}
         forms.append(decision(visitor, "Roll back", (place.name, "rollback"), hidden, told))
